@@ -1,0 +1,4 @@
+//! cachedeck: a terminal dashboard and a scriptable command for Redis, Valkey and Memcached.
+
+pub mod model;
+pub mod text;

@@ -1,0 +1,31 @@
+//! What a cache is: plain values without I/O, clock or terminal.
+
+mod change;
+mod feature;
+mod history;
+mod key;
+mod rates;
+mod replication;
+mod sample;
+mod snapshot;
+mod target;
+mod ttl;
+mod units;
+mod value;
+mod walk;
+
+pub use change::{Change, KeyOutcome, Outcome, Preview};
+pub use feature::{Feature, Features, Missing};
+pub use history::History;
+pub use key::{ItemFacts, Key, KeyCard, KeyFacts, KeyKind, KeyRow};
+pub use rates::{Break, Rates, break_between, ratio};
+pub use replication::{Backlog, Link, Replica, Replication, Role};
+pub use sample::{Clients, Counters, Database, Engine, Identity, Memory, Sample, SlabClass, Slabs};
+pub use snapshot::{
+    Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, Verdict,
+};
+pub use target::{Environment, Limits, Place, Protocol, Target, Tls};
+pub use ttl::{Ttl, TtlWish};
+pub use units::{Bytes, UnixMs};
+pub use value::{Part, StreamEntry, Value, Window};
+pub use walk::{Coverage, Pace, WalkAsk, WalkKey, WalkPage};

@@ -1,0 +1,81 @@
+//! Targets: what the user named, as a place to connect to.
+//!
+//! A target never shows its password: it is a `SecretString`, and `name` is made without it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// Where and how to connect, and how careful to be there.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What the header and every error call it: the profile's name, or the URL without secrets.
+    pub name: String,
+    pub protocol: Protocol,
+    pub place: Place,
+    pub user: Option<String>,
+    pub password: Option<SecretString>,
+    /// The numbered database; Memcached has none.
+    pub database: u32,
+    pub tls: Option<Tls>,
+    pub environment: Environment,
+    pub is_read_only: bool,
+    /// What separates the segments of key names.
+    pub delimiter: String,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Redis,
+    Memcached,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    /// The name the certificate must carry, when it is not the host's.
+    pub server_name: Option<String>,
+    /// Accept any certificate. Shown in red for as long as the connection lives.
+    pub is_insecure: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Environment {
+    Production,
+    Staging,
+    Development,
+    #[default]
+    Unstated,
+}
+
+/// How long things may take and how large they may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Name lookup, connection, TLS and login together. Default 3 s.
+    pub connect: Duration,
+    /// One exchange. Default 5 s.
+    pub reply: Duration,
+    /// Bytes of one flight's replies. Default 16 MiB.
+    pub reply_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            reply: Duration::from_secs(5),
+            reply_bytes: 16 << 20,
+        }
+    }
+}
