@@ -1,0 +1,13 @@
+//! Talks to servers. The only place that knows RESP, the Memcached protocol, sockets and TLS.
+//!
+//! Read `backend` first: the questions a cache can answer. `worker` is what the screen speaks to;
+//! one-shot commands call a backend directly.
+
+pub mod backend;
+pub mod fault;
+pub mod memcached;
+pub mod redis;
+pub mod worker;
+
+pub use backend::{Backend, Server, Walk};
+pub use fault::{Fault, Kind};

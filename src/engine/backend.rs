@@ -1,0 +1,124 @@
+//! The questions a cache can answer, and the one way to change it.
+
+use std::future::Future;
+
+use crate::engine::Fault;
+use crate::engine::memcached::{MemcachedServer, MemcachedWalk};
+use crate::engine::redis::{RedisServer, RedisWalk};
+use crate::guard::Permit;
+use crate::model::{
+    Change, Features, Key, KeyCard, KeyRow, Outcome, Preflight, Preview, Protocol, Sample, Target,
+    Value, WalkAsk, WalkPage, Window,
+};
+
+/// A server that can be asked. Connections open when first needed and again after they broke; every
+/// exchange has a time limit, so each of these ends.
+pub trait Backend: Send + Sync {
+    /// What this server lacks, as far as known; grows as refusals are met.
+    fn features(&self) -> Features;
+
+    /// One reading of everything the overview shows, in one flight on the probe connection.
+    fn sample(&self) -> impl Future<Output = Result<Sample, Fault>> + Send;
+
+    /// Starts a walk over the keys. `Walk::step` does the work.
+    fn walk(&self, ask: WalkAsk) -> impl Future<Output = Result<Walk, Fault>> + Send;
+
+    /// Type, TTL and size of these keys in one flight, in the same order.
+    fn facts(&self, keys: &[Key]) -> impl Future<Output = Result<Vec<KeyRow>, Fault>> + Send;
+
+    /// The card of a key and a window of its value; `None` when there is no such key.
+    fn show(
+        &self,
+        key: &Key,
+        window: Window,
+    ) -> impl Future<Output = Result<Option<(KeyCard, Value)>, Fault>> + Send;
+
+    /// What a change would tell the server. Asks the server, changes nothing.
+    fn preview(&self, change: &Change) -> impl Future<Output = Result<Preview, Fault>> + Send;
+
+    /// What speaks for and against a snapshot now.
+    fn preflight(&self) -> impl Future<Output = Result<Preflight, Fault>> + Send;
+
+    /// Carries out what was permitted and closes the permit with what happened.
+    fn apply(&self, permit: Permit) -> impl Future<Output = Result<Outcome, Fault>> + Send;
+}
+
+/// One of the servers that we can talk to. Forwarding by hand keeps the futures concrete.
+#[derive(Debug)]
+pub enum Server {
+    Redis(RedisServer),
+    Memcached(MemcachedServer),
+}
+
+impl Server {
+    /// A server for the target. Connects when first asked something.
+    pub fn at(target: Target) -> Self {
+        match target.protocol {
+            Protocol::Redis => Self::Redis(RedisServer::at(target)),
+            Protocol::Memcached => Self::Memcached(MemcachedServer::at(target)),
+        }
+    }
+}
+
+macro_rules! forward {
+    ($self:ident, $server:ident => $call:expr) => {
+        match $self {
+            Server::Redis($server) => $call,
+            Server::Memcached($server) => $call,
+        }
+    };
+}
+
+impl Backend for Server {
+    fn features(&self) -> Features {
+        forward!(self, server => server.features())
+    }
+
+    async fn sample(&self) -> Result<Sample, Fault> {
+        forward!(self, server => server.sample().await)
+    }
+
+    async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {
+        forward!(self, server => server.walk(ask).await)
+    }
+
+    async fn facts(&self, keys: &[Key]) -> Result<Vec<KeyRow>, Fault> {
+        forward!(self, server => server.facts(keys).await)
+    }
+
+    async fn show(&self, key: &Key, window: Window) -> Result<Option<(KeyCard, Value)>, Fault> {
+        forward!(self, server => server.show(key, window).await)
+    }
+
+    async fn preview(&self, change: &Change) -> Result<Preview, Fault> {
+        forward!(self, server => server.preview(change).await)
+    }
+
+    async fn preflight(&self) -> Result<Preflight, Fault> {
+        forward!(self, server => server.preflight().await)
+    }
+
+    async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
+        forward!(self, server => server.apply(permit).await)
+    }
+}
+
+/// A walk under way. Dropping it ends it.
+#[derive(Debug)]
+pub enum Walk {
+    Redis(RedisWalk),
+    Memcached(MemcachedWalk),
+}
+
+impl Walk {
+    /// The next page; `None` after the last one. A page may be empty and is not the end.
+    ///
+    /// # Errors
+    /// When the connection broke and did not come back, or the server refuses.
+    pub async fn step(&mut self) -> Result<Option<WalkPage>, Fault> {
+        match self {
+            Self::Redis(walk) => walk.step().await,
+            Self::Memcached(walk) => walk.step().await,
+        }
+    }
+}

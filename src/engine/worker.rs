@@ -1,0 +1,342 @@
+//! The actor that the screen speaks to: queries in, reports out, and nobody waits.
+//!
+//! Per target there are three tasks: the heartbeat, which samples on its own connection; the desk,
+//! which answers one query after the other; and, while there is one, the walk. A slow answer at the
+//! desk or a long walk cannot delay a sample.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::engine::{Backend, Fault, Server};
+use crate::guard::Permit;
+use crate::model::{
+    Change, Features, Key, KeyCard, KeyRow, Outcome, Preflight, Preview, Sample, Target, UnixMs,
+    Value, WalkAsk, WalkPage, Window,
+};
+
+/// Queries that may wait at the desk. The screen asks for little at a time; a full mailbox means
+/// that the server hangs, and then more waiting questions help nobody.
+const MAILBOX: usize = 64;
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+
+/// Which question an answer belongs to. Who asks chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What the screen may ask.
+#[derive(Debug)]
+pub enum Query {
+    /// Take samples this often from now on.
+    Interval(Duration),
+    /// Take a sample, or try to connect, now.
+    SampleNow,
+    /// Start a walk; one that is under way ends.
+    Walk {
+        ticket: Ticket,
+        ask: WalkAsk,
+    },
+    PauseWalk,
+    ContinueWalk,
+    StopWalk,
+    Facts {
+        ticket: Ticket,
+        keys: Vec<Key>,
+    },
+    Show {
+        ticket: Ticket,
+        key: Key,
+        window: Window,
+    },
+    Preview {
+        ticket: Ticket,
+        change: Change,
+    },
+    Preflight {
+        ticket: Ticket,
+    },
+    Apply {
+        ticket: Ticket,
+        permit: Box<Permit>,
+    },
+}
+
+/// What the worker says, unasked or as the answer to a ticket.
+#[derive(Debug)]
+pub enum Report {
+    Session(SessionState),
+    Sampled(Box<Sample>),
+    /// What the server lacks, told again whenever more was learnt.
+    Features(Features),
+    Walk {
+        ticket: Ticket,
+        step: WalkStep,
+    },
+    Facts {
+        ticket: Ticket,
+        rows: Result<Vec<KeyRow>, Fault>,
+    },
+    Shown {
+        ticket: Ticket,
+        shown: Box<Result<Option<(KeyCard, Value)>, Fault>>,
+    },
+    Previewed {
+        ticket: Ticket,
+        change: Change,
+        preview: Result<Preview, Fault>,
+    },
+    Preflight {
+        ticket: Ticket,
+        preflight: Result<Preflight, Fault>,
+    },
+    Applied {
+        ticket: Ticket,
+        outcome: Result<Outcome, Fault>,
+    },
+}
+
+#[derive(Debug)]
+pub enum WalkStep {
+    Page(WalkPage),
+    /// The whole keyspace went by.
+    Ended,
+    Failed(Fault),
+}
+
+/// Where the heartbeat's connection stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    Connecting,
+    Up,
+    Down {
+        why: Fault,
+        since: UnixMs,
+        next_try: UnixMs,
+    },
+}
+
+/// The handle on a running worker. Dropping it ends its tasks.
+#[derive(Debug)]
+pub struct Worker {
+    mailbox: mpsc::Sender<Query>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts the tasks for a target. `report` must not block: it is called from them.
+    pub fn start(
+        runtime: &Handle,
+        target: Target,
+        interval: Duration,
+        report: impl Fn(Report) + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let server = Arc::new(Server::at(target));
+        let (mailbox, queries) = mpsc::channel(MAILBOX);
+        let (pulse, pulses) = watch::channel(interval);
+        let heartbeat = runtime.spawn(heartbeat(Arc::clone(&server), pulses, report.clone()));
+        let desk = runtime.spawn(
+            Desk {
+                server,
+                pulse,
+                report,
+                walk: None,
+            }
+            .answer(queries),
+        );
+        Self {
+            mailbox,
+            tasks: vec![heartbeat, desk],
+        }
+    }
+
+    /// Puts a question to the worker without waiting.
+    ///
+    /// # Errors
+    /// Gives the question back when too many are waiting, which means that the server hangs.
+    pub fn ask(&self, query: Query) -> Result<(), Box<Query>> {
+        self.mailbox
+            .try_send(query)
+            .map_err(|error| Box::new(error.into_inner()))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Samples for ever: at the interval while the server answers, with growing and jittered pauses
+/// while it does not.
+async fn heartbeat(
+    server: Arc<Server>,
+    mut pulses: watch::Receiver<Duration>,
+    report: impl Fn(Report),
+) {
+    report(Report::Session(SessionState::Connecting));
+    let mut known = None;
+    let mut down_since: Option<UnixMs> = None;
+    let mut retry = FIRST_RETRY;
+    let mut was_up = false;
+    loop {
+        let began = tokio::time::Instant::now();
+        let pause = match server.sample().await {
+            Ok(sample) => {
+                down_since = None;
+                retry = FIRST_RETRY;
+                if !was_up {
+                    was_up = true;
+                    report(Report::Session(SessionState::Up));
+                }
+                let features = server.features();
+                if known.as_ref() != Some(&features) {
+                    known = Some(features.clone());
+                    report(Report::Features(features));
+                }
+                report(Report::Sampled(Box::new(sample)));
+                pulses.borrow().saturating_sub(began.elapsed())
+            }
+            Err(why) => {
+                was_up = false;
+                let pause = jittered(retry);
+                retry = (retry * 2).min(LONGEST_RETRY);
+                let now = now();
+                let since = *down_since.get_or_insert(now);
+                let next_try = now.plus(pause);
+                report(Report::Session(SessionState::Down {
+                    why,
+                    since,
+                    next_try,
+                }));
+                pause
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            changed = pulses.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Answers queries in their order.
+struct Desk<R> {
+    server: Arc<Server>,
+    pulse: watch::Sender<Duration>,
+    report: R,
+    walk: Option<WalkTask>,
+}
+
+struct WalkTask {
+    task: JoinHandle<()>,
+    is_paused: watch::Sender<bool>,
+}
+
+impl Drop for WalkTask {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<R: Fn(Report) + Clone + Send + Sync + 'static> Desk<R> {
+    async fn answer(mut self, mut queries: mpsc::Receiver<Query>) {
+        while let Some(query) = queries.recv().await {
+            match query {
+                Query::Interval(interval) => {
+                    self.pulse.send_replace(interval);
+                }
+                Query::SampleNow => self.pulse.send_modify(|_| {}),
+                Query::Walk { ticket, ask } => self.start_walk(ticket, ask),
+                Query::PauseWalk => self.pause_walk(true),
+                Query::ContinueWalk => self.pause_walk(false),
+                Query::StopWalk => self.walk = None,
+                Query::Facts { ticket, keys } => {
+                    let rows = self.server.facts(&keys).await;
+                    (self.report)(Report::Facts { ticket, rows });
+                }
+                Query::Show {
+                    ticket,
+                    key,
+                    window,
+                } => {
+                    let shown = Box::new(self.server.show(&key, window).await);
+                    (self.report)(Report::Shown { ticket, shown });
+                }
+                Query::Preview { ticket, change } => {
+                    let preview = self.server.preview(&change).await;
+                    (self.report)(Report::Previewed {
+                        ticket,
+                        change,
+                        preview,
+                    });
+                }
+                Query::Preflight { ticket } => {
+                    let preflight = self.server.preflight().await;
+                    (self.report)(Report::Preflight { ticket, preflight });
+                }
+                Query::Apply { ticket, permit } => {
+                    let outcome = self.server.apply(*permit).await;
+                    (self.report)(Report::Applied { ticket, outcome });
+                }
+            }
+        }
+    }
+
+    fn start_walk(&mut self, ticket: Ticket, ask: WalkAsk) {
+        let (is_paused, pauses) = watch::channel(false);
+        let task = tokio::spawn(walk(
+            Arc::clone(&self.server),
+            ticket,
+            ask,
+            pauses,
+            self.report.clone(),
+        ));
+        self.walk = Some(WalkTask { task, is_paused });
+    }
+
+    fn pause_walk(&mut self, is_paused: bool) {
+        if let Some(walk) = &self.walk {
+            walk.is_paused.send_replace(is_paused);
+        }
+    }
+}
+
+async fn walk(
+    server: Arc<Server>,
+    ticket: Ticket,
+    ask: WalkAsk,
+    mut pauses: watch::Receiver<bool>,
+    report: impl Fn(Report),
+) {
+    let say = |step| report(Report::Walk { ticket, step });
+    let mut walk = match server.walk(ask).await {
+        Ok(walk) => walk,
+        Err(fault) => return say(WalkStep::Failed(fault)),
+    };
+    loop {
+        if pauses.wait_for(|is_paused| !is_paused).await.is_err() {
+            return;
+        }
+        match walk.step().await {
+            Ok(Some(page)) => say(WalkStep::Page(page)),
+            Ok(None) => return say(WalkStep::Ended),
+            Err(fault) => return say(WalkStep::Failed(fault)),
+        }
+    }
+}
+
+/// Half to all of `span`, so that many dashboards do not knock at a returning server at once.
+fn jittered(span: Duration) -> Duration {
+    let noise = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1_000 % 1024;
+    span / 2 + span / 2 * noise / 1024
+}
+
+fn now() -> UnixMs {
+    UnixMs(jiff::Timestamp::now().as_millisecond())
+}
