@@ -176,3 +176,159 @@ impl Drop for Permit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+    use crate::model::{Key, KeyOutcome};
+
+    fn policy(environment: Environment, is_read_only: bool) -> Policy {
+        Policy {
+            target: "sessions".into(),
+            environment,
+            is_read_only,
+        }
+    }
+
+    fn deletion(names: &[&str]) -> Change {
+        Change::Delete {
+            keys: names.iter().map(|name| Key::from(*name)).collect(),
+        }
+    }
+
+    fn planned(environment: Environment) -> Plan {
+        plan(
+            &policy(environment, false),
+            deletion(&["a"]),
+            Preview::default(),
+        )
+        .unwrap()
+    }
+
+    /// What each consent gets from a plan for that environment.
+    fn check_consent(environment: Environment, consent: &Consent, expected: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let audit = Audit::in_directory(directory.path());
+        let got = match planned(environment).permit(consent, &audit) {
+            Ok(_) => "permit".to_owned(),
+            Err(refused) => refused.to_string(),
+        };
+        assert_eq!(got, expected, "{environment:?} with {consent:?}");
+    }
+
+    #[test]
+    fn a_plan_becomes_a_permit_by_the_right_consent_only() {
+        use Environment::{Development, Production};
+        let asks = "sessions is production: type its name to confirm";
+        check_consent(Development, &Consent::Yes, "permit");
+        check_consent(Development, &Consent::Flag, "permit");
+        check_consent(
+            Development,
+            &Consent::Typed("sessions".into()),
+            "not confirmed",
+        );
+        check_consent(Production, &Consent::Yes, asks);
+        check_consent(Production, &Consent::Typed("session".into()), asks);
+        check_consent(Production, &Consent::Typed("sessions".into()), "permit");
+        check_consent(Production, &Consent::Flag, "permit");
+    }
+
+    #[test]
+    fn read_only_refuses_before_anything_else() {
+        let refused = plan(
+            &policy(Environment::Development, true),
+            deletion(&["a"]),
+            Preview::default(),
+        );
+        assert_eq!(refused.unwrap_err().to_string(), "sessions is read-only");
+    }
+
+    #[test]
+    fn a_reason_to_stop_refuses_the_plan() {
+        let preview = Preview {
+            stops: vec!["a save is running".into()],
+            ..Preview::default()
+        };
+        let refused = plan(
+            &policy(Environment::Development, false),
+            Change::Snapshot,
+            preview,
+        );
+        assert_eq!(refused.unwrap_err().to_string(), "a save is running");
+    }
+
+    /// Carries out a deletion of two keys on paper and gives the audit file's lines.
+    fn audited(end: impl FnOnce(Permit)) -> (tempfile::TempDir, Vec<serde_json::Value>) {
+        let directory = tempfile::tempdir().unwrap();
+        let audit = Audit::in_directory(&directory.path().join("state"));
+        let change = deletion(&["plain", "odd\u{1b}[2J"]);
+        let plan = plan(
+            &policy(Environment::Development, false),
+            change,
+            Preview::default(),
+        );
+        end(plan.unwrap().permit(&Consent::Yes, &audit).unwrap());
+        let text = std::fs::read_to_string(audit.path()).unwrap();
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        (directory, lines)
+    }
+
+    #[test]
+    fn a_closed_permit_leaves_one_line_that_says_how_it_went() {
+        let (_directory, lines) = audited(|permit| {
+            let outcome = Outcome::Keys(vec![
+                (Key::from("plain"), KeyOutcome::Done),
+                (Key::from("odd"), KeyOutcome::Failed("OOM".into())),
+            ]);
+            permit.close(Ok(&outcome)).unwrap();
+        });
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["target"], "sessions");
+        assert_eq!(lines[0]["change"], "delete");
+        assert_eq!(
+            lines[0]["named"],
+            serde_json::json!(["plain", crate::text::escape(b"odd\x1b[2J")])
+        );
+        assert_eq!(lines[0]["result"]["done"], 1);
+        assert_eq!(lines[0]["result"]["failures"][0]["why"], "OOM");
+    }
+
+    #[test]
+    fn a_dropped_permit_leaves_a_line_too() {
+        let (_directory, lines) = audited(drop);
+        assert_eq!(
+            lines[0]["result"]["error"],
+            "unknown: interrupted before an answer came"
+        );
+    }
+
+    #[test]
+    fn the_audit_file_is_its_owners_alone() {
+        let (directory, _) = audited(drop);
+        let mode = |path: &str| {
+            std::fs::metadata(directory.path().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
+        assert_eq!(
+            format!("{:o} {:o}", mode("state"), mode("state/audit.jsonl")),
+            "700 600"
+        );
+    }
+
+    #[test]
+    fn a_planted_link_stops_the_change() {
+        let directory = tempfile::tempdir().unwrap();
+        symlink("/dev/null", directory.path().join("audit.jsonl")).unwrap();
+        let refused = planned(Environment::Development)
+            .permit(&Consent::Yes, &Audit::in_directory(directory.path()));
+        assert!(matches!(refused, Err(Refused::Audit(_))));
+    }
+}
