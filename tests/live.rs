@@ -1,0 +1,12 @@
+//! The engine against real servers: what it reads, what it leaves alone, what it changes, and how
+//! it comes back.
+
+mod common;
+
+mod live {
+    mod bench;
+    mod changing;
+    mod looking;
+    mod recovery;
+    mod walking;
+}

@@ -1,0 +1,124 @@
+//! A terminal's screen as an SVG picture: one rectangle a background run, one text a run of cells.
+
+use std::fmt::Write as _;
+
+use vt100::{Cell, Color, Screen};
+
+const CELL_WIDTH: f64 = 8.4;
+const CELL_HEIGHT: f64 = 17.0;
+const FONT_SIZE: f64 = 14.0;
+const MARGIN: f64 = 14.0;
+const BACKGROUND: &str = "#14171c";
+const FOREGROUND: &str = "#d7dce2";
+
+/// The 16 colours as a calm dark terminal shows them.
+const PALETTE: [&str; 16] = [
+    "#1d2127", "#e2646b", "#7fc58a", "#dcb862", "#6ca6e8", "#b98ae0", "#5fbcc4", "#c5cbd3",
+    "#68717d", "#f08389", "#9bdba5", "#f0d084", "#8dbdf5", "#d0a9f0", "#83d6dd", "#f2f5f8",
+];
+
+/// What makes neighbouring cells one run.
+#[derive(Clone, PartialEq)]
+struct Style {
+    ink: String,
+    paper: Option<String>,
+    is_bold: bool,
+    is_underlined: bool,
+}
+
+/// The screen as a self-contained SVG document.
+pub fn svg(screen: &Screen) -> String {
+    let (rows, columns) = screen.size();
+    let width = f64::from(columns.get()) * CELL_WIDTH + 2.0 * MARGIN;
+    let height = f64::from(rows.get()) * CELL_HEIGHT + 2.0 * MARGIN;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
+         width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"'JetBrains Mono','DejaVu Sans Mono',Menlo,Consolas,monospace\" \
+         font-size=\"{FONT_SIZE}\">\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n"
+    );
+    for row in 0..rows.get() {
+        draw_row(&mut out, screen, row, columns.get());
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn draw_row(out: &mut String, screen: &Screen, row: u16, columns: u16) {
+    let mut column = 0;
+    while column < columns {
+        let Some(cell) = screen.cell(row, column) else { return };
+        let style = style_of(cell);
+        let (start, mut run) = (column, String::new());
+        while column < columns {
+            let Some(cell) = screen.cell(row, column) else { break };
+            if style_of(cell) != style {
+                break;
+            }
+            if !cell.is_wide_continuation() {
+                run.push_str(if cell.has_contents() { cell.contents() } else { " " });
+            }
+            column += 1;
+        }
+        draw_run(out, row, start, column - start, &run, &style);
+    }
+}
+
+fn draw_run(out: &mut String, row: u16, column: u16, cells: u16, run: &str, style: &Style) {
+    let x = f64::from(column) * CELL_WIDTH + MARGIN;
+    let y = f64::from(row) * CELL_HEIGHT + MARGIN;
+    let width = f64::from(cells) * CELL_WIDTH;
+    if let Some(paper) = &style.paper {
+        writeln!(
+            out,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{paper}\"/>"
+        )
+        .expect("a String takes every write");
+    }
+    if run.trim().is_empty() {
+        return;
+    }
+    let bold = if style.is_bold { " font-weight=\"bold\"" } else { "" };
+    let line = if style.is_underlined { " text-decoration=\"underline\"" } else { "" };
+    writeln!(
+        out,
+        "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\" fill=\"{}\"{bold}{line}>{}</text>",
+        y + CELL_HEIGHT * 0.76,
+        style.ink,
+        escaped(run),
+    )
+    .expect("a String takes every write");
+}
+
+fn style_of(cell: &Cell) -> Style {
+    let ink = colour(cell.fgcolor()).unwrap_or(FOREGROUND.to_owned());
+    let paper = colour(cell.bgcolor());
+    let (ink, paper) = if cell.inverse() {
+        (paper.unwrap_or(BACKGROUND.to_owned()), Some(ink))
+    } else {
+        (ink, paper)
+    };
+    let ink = if cell.dim() { "#8a93a0".to_owned() } else { ink };
+    Style { ink, paper, is_bold: cell.bold(), is_underlined: cell.underline() }
+}
+
+fn colour(colour: Color) -> Option<String> {
+    match colour {
+        Color::Default => None,
+        Color::Idx(index @ 0..16) => Some(PALETTE[usize::from(index)].to_owned()),
+        Color::Idx(index @ 16..232) => {
+            let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
+            let cube = index - 16;
+            let (red, green, blue) = (level(cube / 36), level(cube / 6 % 6), level(cube % 6));
+            Some(format!("#{red:02x}{green:02x}{blue:02x}"))
+        }
+        Color::Idx(index) => {
+            let grey = 8 + 10 * (index - 232);
+            Some(format!("#{grey:02x}{grey:02x}{grey:02x}"))
+        }
+        Color::Rgb(red, green, blue) => Some(format!("#{red:02x}{green:02x}{blue:02x}")),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
