@@ -28,7 +28,7 @@ pub use sample::{Clients, Counters, Database, Engine, Identity, Memory, Sample, 
 pub use snapshot::{
     Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, Verdict,
 };
-pub use target::{Environment, Limits, Place, Protocol, Target, Tls};
+pub use target::{Environment, Limits, Place, Protocol, Target, TargetError, Tls};
 pub use ttl::{Ttl, TtlError, TtlExpr, TtlWish};
 pub use units::{Bytes, SizeError, UnixMs};
 pub use value::{Part, StreamEntry, Value, Window};
