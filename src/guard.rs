@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(lines[0]["change"], "delete");
         assert_eq!(
             lines[0]["named"],
-            serde_json::json!(["plain", crate::text::escape(b"odd\x1b[2J")])
+            serde_json::json!(["plain", crate::text::escape_ascii(b"odd\x1b[2J")])
         );
         assert_eq!(lines[0]["result"]["done"], 1);
         assert_eq!(lines[0]["result"]["failures"][0]["why"], "OOM");

@@ -100,7 +100,7 @@ impl Entry {
         let named: Vec<String> = keys
             .iter()
             .take(KEYS_NAMED)
-            .map(|key| text::escape(key.bytes()))
+            .map(|key| text::escape_ascii(key.bytes()))
             .collect();
         json!({
             "at": stamp(self.began),
@@ -158,7 +158,7 @@ fn failures(keys: &[(Key, KeyOutcome)]) -> Vec<serde_json::Value> {
     keys.iter()
         .filter_map(|(key, outcome)| match outcome {
             KeyOutcome::Failed(why) | KeyOutcome::Unknown(why) => {
-                Some(json!({ "key": text::escape(key.bytes()), "why": why }))
+                Some(json!({ "key": text::escape_ascii(key.bytes()), "why": why }))
             }
             KeyOutcome::Done | KeyOutcome::AlreadySo | KeyOutcome::NoSuchKey => None,
         })
