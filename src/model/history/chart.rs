@@ -229,6 +229,17 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_within_a_bucket_is_a_gap_even_when_counters_have_caught_up() {
+        let mut readings = steady(0..=6, 10);
+        readings.extend((7..=14).map(|second| sample(second, (second - 7) * 1000)));
+        let history = history(readings);
+        assert_eq!(
+            operations(&history, 15, 3),
+            [Some(10.0), None, Some(1000.0)]
+        );
+    }
+
+    #[test]
     fn wide_steps_fill_the_buckets_between_them() {
         let history = history((0..=4).map(|step| sample(step * 10, step * 50)));
         assert_eq!(operations(&history, 20, 10), [Some(5.0); 10]);
