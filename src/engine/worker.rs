@@ -1,9 +1,10 @@
 //! The actor that the screen speaks to: queries in, reports out, and nobody waits.
 //!
-//! Per target there are three tasks: the heartbeat, which samples on its own connection; the desk,
-//! which answers one query after the other; and, while there is one, the walk. A slow answer at the
-//! desk or a long walk cannot delay a sample.
+//! Per target there are four tasks: the heartbeat, which samples on its own connection; the desk,
+//! which answers one question after the other; the guide, which starts, pauses and stops walks; and,
+//! while there is one, the walk. A slow answer at the desk delays no sample and no pause.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,7 +124,8 @@ pub enum SessionState {
 /// The handle on a running worker. Dropping it ends its tasks.
 #[derive(Debug)]
 pub struct Worker {
-    mailbox: mpsc::Sender<Query>,
+    desk: mpsc::Sender<Query>,
+    guide: mpsc::Sender<Query>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -136,32 +138,68 @@ impl Worker {
         report: impl Fn(Report) + Clone + Send + Sync + 'static,
     ) -> Self {
         let server = Arc::new(Server::at(target));
-        let (mailbox, queries) = mpsc::channel(MAILBOX);
+        let (desk, questions) = mpsc::channel(MAILBOX);
+        let (guide, orders) = mpsc::channel(MAILBOX);
         let (pulse, pulses) = watch::channel(interval);
-        let heartbeat = runtime.spawn(heartbeat(Arc::clone(&server), pulses, report.clone()));
-        let desk = runtime.spawn(
-            Desk {
-                server,
-                pulse,
-                report,
-                walk: None,
-            }
-            .answer(queries),
-        );
-        Self {
-            mailbox,
-            tasks: vec![heartbeat, desk],
-        }
+        let tasks = vec![
+            runtime.spawn(heartbeat(Arc::clone(&server), pulses, report.clone())),
+            runtime.spawn(answer(Arc::clone(&server), questions, report.clone())),
+            runtime.spawn(
+                Guide {
+                    server,
+                    pulse,
+                    report,
+                    walk: None,
+                }
+                .lead(orders),
+            ),
+        ];
+        Self { desk, guide, tasks }
     }
 
     /// Puts a question to the worker without waiting.
     ///
+    /// Of several waiting questions for facts, and of several for values, only the newest is
+    /// answered: the screen has moved on from the others.
+    ///
     /// # Errors
     /// Gives the question back when too many are waiting, which means that the server hangs.
     pub fn ask(&self, query: Query) -> Result<(), Box<Query>> {
-        self.mailbox
+        let mailbox = if query.is_question() {
+            &self.desk
+        } else {
+            &self.guide
+        };
+        mailbox
             .try_send(query)
             .map_err(|error| Box::new(error.into_inner()))
+    }
+}
+
+impl Query {
+    /// Whether it waits for an answer of the server; the others take effect at once.
+    fn is_question(&self) -> bool {
+        match self {
+            Self::Facts { .. }
+            | Self::Show { .. }
+            | Self::Preview { .. }
+            | Self::Preflight { .. }
+            | Self::Apply { .. } => true,
+            Self::Interval(_)
+            | Self::SampleNow
+            | Self::Walk { .. }
+            | Self::PauseWalk
+            | Self::ContinueWalk
+            | Self::StopWalk => false,
+        }
+    }
+
+    /// Whether `newer` makes this one pointless.
+    fn yields_to(&self, newer: &Self) -> bool {
+        matches!(
+            (self, newer),
+            (Self::Facts { .. }, Self::Facts { .. }) | (Self::Show { .. }, Self::Show { .. })
+        )
     }
 }
 
@@ -225,8 +263,75 @@ async fn heartbeat(
     }
 }
 
-/// Answers queries in their order.
-struct Desk<R> {
+/// Answers questions in their order, leaving out those that a newer one replaced while they waited.
+async fn answer(
+    server: Arc<Server>,
+    mut questions: mpsc::Receiver<Query>,
+    report: impl Fn(Report),
+) {
+    let mut waiting = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            match questions.recv().await {
+                Some(question) => waiting.push_back(question),
+                None => return,
+            }
+        }
+        while let Ok(question) = questions.try_recv() {
+            waiting.retain(|older: &Query| !older.yields_to(&question));
+            waiting.push_back(question);
+        }
+        let Some(question) = waiting.pop_front() else {
+            continue;
+        };
+        if let Some(answer) = answer_to(&server, question).await {
+            report(answer);
+        }
+    }
+}
+
+async fn answer_to(server: &Server, question: Query) -> Option<Report> {
+    Some(match question {
+        Query::Facts { ticket, keys } => Report::Facts {
+            ticket,
+            rows: server.facts(&keys).await,
+        },
+        Query::Show {
+            ticket,
+            key,
+            window,
+        } => Report::Shown {
+            ticket,
+            shown: Box::new(server.show(&key, window).await),
+        },
+        Query::Preview { ticket, change } => {
+            let preview = server.preview(&change).await;
+            Report::Previewed {
+                ticket,
+                change,
+                preview,
+            }
+        }
+        Query::Preflight { ticket } => Report::Preflight {
+            ticket,
+            preflight: server.preflight().await,
+        },
+        Query::Apply { ticket, permit } => Report::Applied {
+            ticket,
+            outcome: server.apply(*permit).await,
+        },
+        // Orders go to the guide.
+        Query::Interval(_)
+        | Query::SampleNow
+        | Query::Walk { .. }
+        | Query::PauseWalk
+        | Query::ContinueWalk
+        | Query::StopWalk => return None,
+    })
+}
+
+/// Takes orders that need no answer: the pulse of the heartbeat, and the one walk.
+struct Guide<R> {
     server: Arc<Server>,
     pulse: watch::Sender<Duration>,
     report: R,
@@ -244,10 +349,10 @@ impl Drop for WalkTask {
     }
 }
 
-impl<R: Fn(Report) + Clone + Send + Sync + 'static> Desk<R> {
-    async fn answer(mut self, mut queries: mpsc::Receiver<Query>) {
-        while let Some(query) = queries.recv().await {
-            match query {
+impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
+    async fn lead(mut self, mut orders: mpsc::Receiver<Query>) {
+        while let Some(order) = orders.recv().await {
+            match order {
                 Query::Interval(interval) => {
                     self.pulse.send_replace(interval);
                 }
@@ -256,34 +361,12 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Desk<R> {
                 Query::PauseWalk => self.pause_walk(true),
                 Query::ContinueWalk => self.pause_walk(false),
                 Query::StopWalk => self.walk = None,
-                Query::Facts { ticket, keys } => {
-                    let rows = self.server.facts(&keys).await;
-                    (self.report)(Report::Facts { ticket, rows });
-                }
-                Query::Show {
-                    ticket,
-                    key,
-                    window,
-                } => {
-                    let shown = Box::new(self.server.show(&key, window).await);
-                    (self.report)(Report::Shown { ticket, shown });
-                }
-                Query::Preview { ticket, change } => {
-                    let preview = self.server.preview(&change).await;
-                    (self.report)(Report::Previewed {
-                        ticket,
-                        change,
-                        preview,
-                    });
-                }
-                Query::Preflight { ticket } => {
-                    let preflight = self.server.preflight().await;
-                    (self.report)(Report::Preflight { ticket, preflight });
-                }
-                Query::Apply { ticket, permit } => {
-                    let outcome = self.server.apply(*permit).await;
-                    (self.report)(Report::Applied { ticket, outcome });
-                }
+                // Questions go to the desk.
+                Query::Facts { .. }
+                | Query::Show { .. }
+                | Query::Preview { .. }
+                | Query::Preflight { .. }
+                | Query::Apply { .. } => {}
             }
         }
     }
