@@ -215,6 +215,8 @@ impl Client {
         self.writer.write_all(request)?;
         self.writer.flush()?;
         let mut answer = Vec::new();
+        // Since 1.6.43 a dump begins with OK.
+        let dumps = request.starts_with(b"lru_crawler m");
         loop {
             let line = self.line()?;
             answer.extend_from_slice(line.as_bytes());
@@ -223,7 +225,7 @@ impl Client {
                 self.reader.read_exact(&mut data)?;
                 answer.extend_from_slice(&data);
             }
-            if is_last(&line) {
+            if is_last(&line) && !(dumps && line == "OK\r\n") {
                 return Ok(answer);
             }
         }

@@ -112,7 +112,7 @@ impl FaultProxy {
         })
     }
 
-    /// How many bytes of replies reached the clients.
+    /// How many bytes of replies were handed to the clients.
     pub fn delivered(&self) -> u64 {
         self.shared.lock().delivered
     }
@@ -343,12 +343,13 @@ fn deliver(way: Way, link: &Link, shared: &Shared, parcel: Parcel, passed: &mut 
     }
     let step = if faults.slice { 1 } else { bytes.len().max(1) };
     for piece in bytes.chunks(step) {
-        if !write(way, link, piece) {
-            return;
-        }
         *passed += piece.len() as u64;
         if way == Way::Down {
+            // Counted first: a client that has read them must find them counted.
             shared.lock().delivered += piece.len() as u64;
+        }
+        if !write(way, link, piece) {
+            return;
         }
     }
     if let Some(how) = ends {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, SlavePty};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
 use super::grammar;
 use super::program::{BINARY, Home};
@@ -211,6 +211,10 @@ impl Pty {
         let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
         let terminal = rustix::fs::open(&self.name, flags, Mode::empty()).expect("our terminal");
         rustix::io::write(&terminal, b" ").expect("our terminal");
+        // A dropped keyboard types an end of file where the terminal knows one. Here nobody types.
+        let mut settings = tcgetattr(&terminal).expect("our terminal");
+        settings.special_codes[SpecialCodeIndex::VEOF] = 0;
+        tcsetattr(&terminal, OptionalActions::Now, &settings).expect("our terminal");
         drop(terminal);
         while self.read(PATIENCE) {}
         self.keyboard = None;

@@ -153,11 +153,11 @@ fn memcached_stores_and_tells() {
     assert_eq!(server.run("mg k s v"), "VA 12 s12\r\nEND\r\nnot yet\r\n");
     // Its own crawler runs now and then, and then it says BUSY.
     let dump = wait::until("the crawler", wait::PATIENCE, || {
-        let dump = server.run("lru_crawler metadump all");
+        let dump = server.run("lru_crawler metadump hash");
         (!dump.starts_with("BUSY")).then_some(dump)
     });
     assert!(
-        dump.starts_with("key=k ") && dump.ends_with("END\r\n"),
+        dump.contains("key=k ") && dump.ends_with("END\r\n"),
         "{dump}"
     );
 }
