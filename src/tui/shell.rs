@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use crate::engine::worker::{Query, Ticket};
 use crate::guard::Audit;
-use crate::model::{Change, UnixMs};
+use crate::model::{Change, UnixMs, units};
 use crate::tui::deck::{Deck, Waiter};
 use crate::tui::event::Effect;
 use crate::tui::keymap::Keymap;
@@ -64,19 +64,14 @@ impl Shell {
 
     /// A moment as the clock on the wall shows it: `12:03:44`.
     pub fn clock(&self, at: UnixMs) -> String {
-        self.written(at, "%H:%M:%S")
+        let date = self.date(at);
+        date.split_once(' ')
+            .map_or_else(|| date.clone(), |(_, clock)| clock.to_owned())
     }
 
     /// A moment with its day: `2026-12-24 18:00:00`.
     pub fn date(&self, at: UnixMs) -> String {
-        self.written(at, "%Y-%m-%d %H:%M:%S")
-    }
-
-    fn written(&self, at: UnixMs, format: &str) -> String {
-        jiff::Timestamp::from_millisecond(at.0).map_or_else(
-            |_| self.theme.unknown().to_owned(),
-            |at| at.to_zoned(self.zone.clone()).strftime(format).to_string(),
-        )
+        units::local_time(at, &self.zone)
     }
 }
 

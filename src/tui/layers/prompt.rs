@@ -7,16 +7,15 @@ use ratatui::text::{Line, Span};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
-use crate::model::UnixMs;
 use crate::tui::actions::Action;
 use crate::tui::app::App;
 use crate::tui::layers::Stays;
-use crate::tui::shell::Cx;
+use crate::tui::shell::{Cx, Shell};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::{field, panel};
 
-/// What a text means at a moment, in words, or why it means nothing.
-pub type Check = fn(&str, UnixMs) -> Result<String, String>;
+/// What a text means here and now, in words, or why it means nothing.
+pub type Check = fn(&Shell, &str) -> Result<String, String>;
 
 /// A question that one line of text answers.
 #[derive(Debug)]
@@ -79,7 +78,7 @@ impl Prompt {
                 Stays::Closed
             }
             Some(Action::Enter) => {
-                if (self.check)(self.input.value(), app.shell.now).is_err() {
+                if (self.check)(&app.shell, self.input.value()).is_err() {
                     return Stays::Open;
                 }
                 (self.accept)(&mut app.cx(active), self.input.value());
@@ -127,7 +126,7 @@ impl Prompt {
         if self.input.value().is_empty() {
             return Line::default();
         }
-        match (self.check)(self.input.value(), app.shell.now) {
+        match (self.check)(&app.shell, self.input.value()) {
             Ok(words) => Line::styled(format!(" {words}"), theme.style(Tone::Good)),
             Err(words) => Line::styled(format!(" {words}"), theme.style(Tone::Danger)),
         }
