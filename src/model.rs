@@ -10,7 +10,7 @@ mod sample;
 mod snapshot;
 mod target;
 mod ttl;
-mod units;
+pub mod units;
 mod value;
 mod walk;
 
@@ -25,7 +25,9 @@ pub use snapshot::{
     Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, Verdict,
 };
 pub use target::{Environment, Limits, Place, Protocol, Target, Tls};
-pub use ttl::{Ttl, TtlWish};
-pub use units::{Bytes, UnixMs};
+pub use ttl::{
+    DurationError, DurationExpr, ExprError, Ttl, TtlError, TtlExpr, TtlWish, parse_duration,
+};
+pub use units::{Bytes, SizeError, UnixMs};
 pub use value::{Part, StreamEntry, Value, Window};
 pub use walk::{Coverage, Pace, WalkAsk, WalkKey, WalkPage};
