@@ -24,7 +24,7 @@ pub use sample::{Clients, Counters, Database, Engine, Identity, Memory, Sample, 
 pub use snapshot::{
     Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, Verdict,
 };
-pub use target::{Environment, Limits, Place, Protocol, Target, Tls};
+pub use target::{Environment, Limits, Place, Protocol, Target, TargetError, Tls};
 pub use ttl::{
     DurationError, DurationExpr, ExprError, Ttl, TtlError, TtlExpr, TtlWish, parse_duration,
 };

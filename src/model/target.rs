@@ -2,10 +2,15 @@
 //!
 //! A target never shows its password: it is a `SecretString`, and `name` is made without it.
 
+mod error;
+mod url;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+pub use error::TargetError;
 
 /// Where and how to connect, and how careful to be there.
 #[derive(Clone, Debug)]
@@ -24,6 +29,53 @@ pub struct Target {
     /// What separates the segments of key names.
     pub delimiter: String,
     pub limits: Limits,
+}
+
+impl Target {
+    /// A target with nothing but a place, named by its address.
+    pub fn at(protocol: Protocol, place: Place) -> Self {
+        let mut target = Self {
+            name: String::new(),
+            protocol,
+            place,
+            user: None,
+            password: None,
+            database: 0,
+            tls: None,
+            environment: Environment::default(),
+            is_read_only: false,
+            delimiter: ":".to_owned(),
+            limits: Limits::default(),
+        };
+        target.name = target.address();
+        target
+    }
+
+    /// Reads `redis://user:password@host:port/db` and its relatives; the name is the URL without
+    /// the password.
+    pub fn parse_url(text: &str) -> Result<Self, TargetError> {
+        url::parse(text)
+    }
+
+    /// Whether `text` is meant as a place rather than as the name of a profile.
+    pub fn is_place(text: &str) -> bool {
+        url::is_place(text)
+    }
+
+    /// The place as a URL of printable ASCII, without the password.
+    pub fn address(&self) -> String {
+        url::render(self)
+    }
+}
+
+impl Protocol {
+    /// The port that its servers listen on unless told otherwise.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Redis => 6379,
+            Self::Memcached => 11211,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
