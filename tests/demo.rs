@@ -1,0 +1,166 @@
+//! The demo with real servers: what it starts, what it shows, and that nothing of it stays.
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cachedeck::demo::{Demo, Options};
+use cachedeck::model::{Place, Target};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use secrecy::ExposeSecret;
+
+#[test]
+fn it_fills_the_servers_and_leaves_nothing_behind() {
+    let demo = Demo::start(&Options::default()).expect("servers are on PATH");
+    let names: Vec<&str> = demo.targets().iter().map(|t| t.name.as_str()).collect();
+    assert!(names[0] == "demo-redis" || names[0] == "demo-valkey");
+    assert_eq!(names[1..], ["demo-replica", "demo-memcached"]);
+    assert_eq!(demo.notes(), [] as [&str; 0]);
+
+    let directory = directory_of(&demo.targets()[0]);
+    assert_eq!(directory.metadata().unwrap().mode() & 0o777, 0o700);
+
+    let keys = ask_redis(&demo.targets()[0], "DBSIZE");
+    let keys: u32 = keys.trim_start_matches(':').parse().unwrap();
+    assert!((5_500..6_500).contains(&keys), "{keys}");
+    for (key, kind) in [
+        ("config:flags", "string"),
+        ("user:1", "hash"),
+        ("queue:mail", "list"),
+        ("tags:1", "set"),
+        ("leaderboard:go", "zset"),
+        ("events:orders", "stream"),
+    ] {
+        let said = ask_redis(&demo.targets()[0], &format!("TYPE {key}"));
+        assert_eq!(said, format!("+{kind}"), "{key}");
+    }
+    let role = ask_redis(&demo.targets()[1], "SET config:flags x");
+    assert!(role.starts_with("-READONLY"), "{role}");
+    assert_eq!(
+        ask_redis(&demo.targets()[0], "BGSAVE"),
+        "+Background saving started"
+    );
+
+    drop(demo);
+    assert!(!directory.exists());
+}
+
+#[test]
+fn without_one_kind_it_goes_on_and_says_so() {
+    let only = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(on_path("memcached"), only.path().join("memcached")).unwrap();
+    let options = Options {
+        server_bin: None,
+        search: only.path().into(),
+    };
+    let demo = Demo::start(&options).unwrap();
+    assert_eq!(demo.targets().len(), 1);
+    assert_eq!(demo.targets()[0].name, "demo-memcached");
+    assert!(
+        demo.notes()[0].contains("redis-server"),
+        "{:?}",
+        demo.notes()
+    );
+}
+
+#[test]
+fn a_demo_whose_process_is_killed_leaves_nothing_behind() {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "holds_a_demo", "--ignored", "--nocapture"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap());
+    let directory = said
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| {
+            line.split_once("nest: ")
+                .map(|(_, path)| PathBuf::from(path))
+        })
+        .expect("the child names its directory");
+    let keeper = only(children_of(child.id()));
+    let servers = children_of(keeper);
+    assert_eq!(servers.len(), 3);
+    assert!(directory.exists());
+
+    let watched = pidfd_open(pid(keeper), PidfdFlags::empty()).unwrap();
+    kill_process(pid(child.id()), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    // The keeper is the last to end.
+    poll(&mut [PollFd::new(&watched, PollFlags::IN)], None).unwrap();
+
+    assert!(!directory.exists());
+    for server in servers {
+        assert!(!Path::new(&format!("/proc/{server}")).exists());
+    }
+}
+
+#[test]
+#[ignore = "the process that another test kills: alone it waits for the end of its input"]
+fn holds_a_demo() {
+    let demo = Demo::start(&Options::default()).expect("servers are on PATH");
+    println!("nest: {}", directory_of(&demo.targets()[0]).display());
+    let mut rest = Vec::new();
+    std::io::stdin().read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty());
+}
+
+fn socket_of(target: &Target) -> &Path {
+    match &target.place {
+        Place::Unix(path) => path,
+        Place::Tcp { .. } => panic!("a socket is expected"),
+    }
+}
+
+fn directory_of(target: &Target) -> PathBuf {
+    socket_of(target).parent().unwrap().to_path_buf()
+}
+
+/// The first line of the answer to an inline command.
+fn ask_redis(target: &Target, command: &str) -> String {
+    let mut stream = UnixStream::connect(socket_of(target)).unwrap();
+    let password = target.password.as_ref().unwrap().expose_secret();
+    write!(stream, "AUTH {password}\r\n{command}\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "+OK");
+    lines.next().unwrap().unwrap()
+}
+
+fn on_path(name: &str) -> PathBuf {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|directory| directory.join(name))
+        .find(|program| program.exists())
+        .expect("it is on PATH")
+}
+
+fn pid(number: u32) -> Pid {
+    Pid::from_raw(number.try_into().unwrap()).unwrap()
+}
+
+fn only(numbers: BTreeSet<u32>) -> u32 {
+    assert_eq!(numbers.len(), 1);
+    numbers.into_iter().next().unwrap()
+}
+
+fn children_of(parent: u32) -> BTreeSet<u32> {
+    let is_child = |number: &u32| {
+        let status = fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+        status
+            .lines()
+            .any(|line| line == format!("PPid:\t{parent}"))
+    };
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .filter(is_child)
+        .collect()
+}
