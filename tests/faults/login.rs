@@ -8,7 +8,11 @@ use crate::common::redis::{Flavor, Options, RedisServer};
 
 fn guarded(flavor: Flavor) -> RedisServer {
     let password = Some("right horse".to_owned());
-    RedisServer::start(Options { flavor, password, ..Options::default() })
+    RedisServer::start(Options {
+        flavor,
+        password,
+        ..Options::default()
+    })
 }
 
 #[test]
@@ -25,7 +29,11 @@ fn a_wrong_password_is_refused_and_not_repeated_in_the_words() {
 fn no_password_where_one_is_needed() {
     for flavor in Flavor::available() {
         let server = guarded(flavor);
-        check(&fault(&format!("redis://{}", server.address())), Kind::Permission, &["--askpass"]);
+        check(
+            &fault(&format!("redis://{}", server.address())),
+            Kind::Permission,
+            &["--askpass"],
+        );
     }
 }
 

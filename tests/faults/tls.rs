@@ -10,14 +10,23 @@ use crate::common::certs::{Certs, ServerTls};
 use crate::common::redis::{Flavor, Options, RedisServer};
 
 fn serving(tls: ServerTls) -> RedisServer {
-    RedisServer::start(Options { tls: Some(tls), ..Options::default() })
+    RedisServer::start(Options {
+        tls: Some(tls),
+        ..Options::default()
+    })
 }
 
 /// A target on the server's TLS port that trusts `ca_file`.
 fn trusting(server: &RedisServer, ca_file: Option<&Path>) -> Target {
     let url = format!("rediss://localhost:{}", server.tls_port());
-    let tls = Tls { ca_file: ca_file.map(Path::to_owned), ..Tls::default() };
-    Target { tls: Some(tls), ..Target::parse_url(&url).expect("a URL that the tests wrote") }
+    let tls = Tls {
+        ca_file: ca_file.map(Path::to_owned),
+        ..Tls::default()
+    };
+    Target {
+        tls: Some(tls),
+        ..Target::parse_url(&url).expect("a URL that the tests wrote")
+    }
 }
 
 #[test]
@@ -29,20 +38,33 @@ fn a_trusted_certificate_works_and_a_client_certificate_too() {
         tls.cert_file = Some(certs.client.cert.clone());
         tls.key_file = Some(certs.client.key.clone());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let sample = runtime.block_on(async { Server::at(target).sample().await });
     assert!(sample.is_ok(), "{sample:?}");
-    check(&fault_at(trusting(&server, Some(&certs.ca))), Kind::Connection, &["client certificate"]);
+    check(
+        &fault_at(trusting(&server, Some(&certs.ca))),
+        Kind::Connection,
+        &["client certificate"],
+    );
 }
 
 #[test]
 fn every_bad_certificate_is_named_for_what_it_is() {
     let certs = Certs::new();
-    for (certificate, words) in
-        [(&certs.expired, "expired"), (&certs.other_name, "elsewhere.example"), (&certs.foreign, "--cacert")]
-    {
+    for (certificate, words) in [
+        (&certs.expired, "expired"),
+        (&certs.other_name, "elsewhere.example"),
+        (&certs.foreign, "--cacert"),
+    ] {
         let server = serving(certs.serving(certificate));
-        check(&fault_at(trusting(&server, Some(&certs.ca))), Kind::Connection, &[words]);
+        check(
+            &fault_at(trusting(&server, Some(&certs.ca))),
+            Kind::Connection,
+            &[words],
+        );
     }
 }
 
@@ -50,7 +72,11 @@ fn every_bad_certificate_is_named_for_what_it_is() {
 fn a_certificate_that_the_system_does_not_know() {
     let certs = Certs::new();
     let server = serving(certs.serving(&certs.server));
-    check(&fault_at(trusting(&server, None)), Kind::Connection, &["--cacert"]);
+    check(
+        &fault_at(trusting(&server, None)),
+        Kind::Connection,
+        &["--cacert"],
+    );
 }
 
 #[test]

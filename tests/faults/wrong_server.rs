@@ -13,8 +13,13 @@ pub fn fault(url: &str) -> Fault {
 }
 
 pub fn fault_at(target: Target) -> Fault {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async { Server::at(target).sample().await }).expect_err("a fault")
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime
+        .block_on(async { Server::at(target).sample().await })
+        .expect_err("a fault")
 }
 
 /// The fault is about the connection and its words and hint hold `parts`, with nothing unsafe.
@@ -31,14 +36,22 @@ pub fn check(fault: &Fault, kind: Kind, parts: &[&str]) {
 fn memcached_behind_a_redis_url() {
     let server = MemcachedServer::start(memcached::Options::default());
     let fault = fault(&format!("redis://{}", server.address()));
-    check(&fault, Kind::Connection, &["is not a Redis", "memcached://"]);
+    check(
+        &fault,
+        Kind::Connection,
+        &["is not a Redis", "memcached://"],
+    );
 }
 
 #[test]
 fn redis_behind_a_memcached_url() {
     let server = RedisServer::plain(Flavor::default());
     let fault = fault(&format!("memcached://{}", server.address()));
-    check(&fault, Kind::Connection, &["is not a Memcached", "redis://"]);
+    check(
+        &fault,
+        Kind::Connection,
+        &["is not a Memcached", "redis://"],
+    );
 }
 
 #[test]

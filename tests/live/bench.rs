@@ -46,6 +46,8 @@ pub async fn change(server: &Server, change: Change, state: &Path) -> Result<Out
     let preview = server.preview(&change).await.expect("a preview");
     let policy = Policy::of(&target("redis://test.invalid"));
     let plan = guard::plan(&policy, change, preview).expect("nothing stops it");
-    let permit = plan.permit(&Consent::Yes, &Audit::in_directory(state)).expect("a permit");
+    let permit = plan
+        .permit(&Consent::Yes, &Audit::in_directory(state))
+        .expect("a permit");
     server.apply(permit).await
 }

@@ -26,11 +26,17 @@ fn apply(url: &str, wanted: Change) -> (Vec<KeyOutcome>, Vec<String>) {
     let state = tempfile::tempdir().expect("a directory");
     let outcome = run(async { change(&backend(url), wanted, state.path()).await });
     let audit = std::fs::read_to_string(state.path().join("audit.jsonl")).expect("an audit file");
-    (outcomes(outcome.expect("an outcome")), audit.lines().map(str::to_owned).collect())
+    (
+        outcomes(outcome.expect("an outcome")),
+        audit.lines().map(str::to_owned).collect(),
+    )
 }
 
 fn ttl(names: &[&str], wish: TtlWish) -> Change {
-    Change::SetTtl { keys: keys(names), wish }
+    Change::SetTtl {
+        keys: keys(names),
+        wish,
+    }
 }
 
 #[test]
@@ -40,9 +46,15 @@ fn a_ttl_is_set_for_the_keys_that_are_there() {
         server.run("MSET one 1 two 2");
         let wish = TtlWish::In(Duration::from_secs(36 * 3600));
         let (outcomes, audit) = apply(&server.url(), ttl(&["one", "gone", "two"], wish));
-        assert_eq!(outcomes, [KeyOutcome::Done, KeyOutcome::NoSuchKey, KeyOutcome::Done]);
+        assert_eq!(
+            outcomes,
+            [KeyOutcome::Done, KeyOutcome::NoSuchKey, KeyOutcome::Done]
+        );
         let left = server.run("PTTL two").int();
-        assert!((129_590_000..=129_600_000).contains(&left), "{flavor:?}: {left}");
+        assert!(
+            (129_590_000..=129_600_000).contains(&left),
+            "{flavor:?}: {left}"
+        );
         assert_eq!(audit.len(), 1, "{flavor:?}");
         assert!(audit[0].contains("\"change\":\"expire\""), "{}", audit[0]);
     }
@@ -67,8 +79,18 @@ fn removing_a_ttl_tells_three_cases_apart() {
         let server = RedisServer::plain(flavor);
         server.run("SET brief 1 EX 100");
         server.run("SET lasting 1");
-        let (outcomes, _) = apply(&server.url(), ttl(&["brief", "lasting", "gone"], TtlWish::Never));
-        assert_eq!(outcomes, [KeyOutcome::Done, KeyOutcome::AlreadySo, KeyOutcome::NoSuchKey]);
+        let (outcomes, _) = apply(
+            &server.url(),
+            ttl(&["brief", "lasting", "gone"], TtlWish::Never),
+        );
+        assert_eq!(
+            outcomes,
+            [
+                KeyOutcome::Done,
+                KeyOutcome::AlreadySo,
+                KeyOutcome::NoSuchKey
+            ]
+        );
         assert_eq!(server.run("PTTL brief"), Reply::Int(-1));
     }
 }
@@ -78,10 +100,19 @@ fn deleting_spares_every_other_key() {
     for flavor in Flavor::available() {
         let server = RedisServer::plain(flavor);
         server.run("MSET foo* 1 foobar 2");
-        let (outcomes, _) = apply(&server.url(), Change::Delete { keys: keys(&["foo*"]) });
+        let (outcomes, _) = apply(
+            &server.url(),
+            Change::Delete {
+                keys: keys(&["foo*"]),
+            },
+        );
         assert_eq!(outcomes, [KeyOutcome::Done]);
         assert_eq!(server.run("EXISTS foo*"), Reply::Int(0));
-        assert_eq!(server.run("EXISTS foobar"), Reply::Int(1), "a key name is no pattern");
+        assert_eq!(
+            server.run("EXISTS foobar"),
+            Reply::Int(1),
+            "a key name is no pattern"
+        );
     }
 }
 
@@ -94,7 +125,10 @@ fn a_snapshot_is_accepted_and_the_file_is_there() {
         let url = server.url();
         let outcome = run(async { change(&backend(&url), Change::Snapshot, state.path()).await });
         assert!(
-            matches!(outcome, Ok(Outcome::Snapshot(SnapshotState::Running { .. }))),
+            matches!(
+                outcome,
+                Ok(Outcome::Snapshot(SnapshotState::Running { .. }))
+            ),
             "{flavor:?}: {outcome:?}"
         );
         crate::common::wait::until("the snapshot's file", crate::common::wait::PATIENCE, || {
@@ -112,7 +146,12 @@ fn memcached_ttls_over_30_days_do_not_delete_the_item() {
     let (outcomes, _) = apply(&server.url(), ttl(&["item", "gone"], wish));
     assert_eq!(outcomes, [KeyOutcome::Done, KeyOutcome::NoSuchKey]);
     let answer = server.run("mg item t");
-    let left: u64 = answer.trim().strip_prefix("HD t").expect("the item lives").parse().expect("a number");
+    let left: u64 = answer
+        .trim()
+        .strip_prefix("HD t")
+        .expect("the item lives")
+        .parse()
+        .expect("a number");
     assert!((forty_days - 5..=forty_days + 1).contains(&left), "{left}");
 }
 
@@ -122,7 +161,12 @@ fn memcached_items_are_persisted_and_deleted() {
     server.set("brief", b"value", 100);
     apply(&server.url(), ttl(&["brief"], TtlWish::Never));
     assert_eq!(server.run("mg brief t").trim(), "HD t-1");
-    let (outcomes, _) = apply(&server.url(), Change::Delete { keys: keys(&["brief", "gone"]) });
+    let (outcomes, _) = apply(
+        &server.url(),
+        Change::Delete {
+            keys: keys(&["brief", "gone"]),
+        },
+    );
     assert_eq!(outcomes, [KeyOutcome::Done, KeyOutcome::NoSuchKey]);
     assert_eq!(server.run("mg brief v").trim(), "EN");
 }

@@ -14,8 +14,14 @@ const KEYS: [&str; 6] = ["text", "table", "queue", "crowd", "ranking", "events"]
 /// traffic of others: 30 hits and 12 misses.
 fn twin(flavor: Flavor) -> RedisServer {
     let args = [
-        "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lfu",
-        "--lfu-log-factor", "0", "--lfu-decay-time", "0",
+        "--maxmemory",
+        "100mb",
+        "--maxmemory-policy",
+        "allkeys-lfu",
+        "--lfu-log-factor",
+        "0",
+        "--lfu-decay-time",
+        "0",
     ];
     let server = RedisServer::start(Options {
         flavor,
@@ -23,8 +29,13 @@ fn twin(flavor: Flavor) -> RedisServer {
         ..Options::default()
     });
     for command in [
-        "SET text hello", "HSET table field value", "RPUSH queue a b c", "SADD crowd a b c",
-        "ZADD ranking 1 a 2 b", "XADD events 1-1 field value", "SET short lived EX 900",
+        "SET text hello",
+        "HSET table field value",
+        "RPUSH queue a b c",
+        "SADD crowd a b c",
+        "ZADD ranking 1 a 2 b",
+        "XADD events 1-1 field value",
+        "SET short lived EX 900",
     ] {
         assert!(!server.run(command).is_error(), "{command}");
     }
@@ -43,11 +54,17 @@ fn look_around(server: &RedisServer, opens_values: bool) -> (Option<u64>, Option
     run(async move {
         let server = backend(&url);
         sample(&server).await;
-        let names: Vec<Key> =
-            walked(&server, WalkAsk::default()).await.into_iter().map(|one| one.key).collect();
+        let names: Vec<Key> = walked(&server, WalkAsk::default())
+            .await
+            .into_iter()
+            .map(|one| one.key)
+            .collect();
         assert_eq!(names.len(), KEYS.len() + 1);
         server.facts(&names).await.expect("facts");
-        server.facts(&[Key::from("gone")]).await.expect("facts of a missing key");
+        server
+            .facts(&[Key::from("gone")])
+            .await
+            .expect("facts of a missing key");
         if opens_values {
             open_all(&server, &names).await;
         }
@@ -59,15 +76,34 @@ fn look_around(server: &RedisServer, opens_values: bool) -> (Option<u64>, Option
 
 async fn open_all(server: &Server, names: &[Key]) {
     for key in names {
-        let shown = server.show(key, Window { from: 0, count: 100 }).await.expect("a value");
+        let shown = server
+            .show(
+                key,
+                Window {
+                    from: 0,
+                    count: 100,
+                },
+            )
+            .await
+            .expect("a value");
         assert!(shown.is_some(), "{key:?}");
     }
-    let missing = server.show(&Key::from("gone"), Window { from: 0, count: 100 }).await;
+    let missing = server
+        .show(
+            &Key::from("gone"),
+            Window {
+                from: 0,
+                count: 100,
+            },
+        )
+        .await;
     assert_eq!(missing, Ok(None));
 }
 
 fn frequencies(server: &RedisServer) -> Vec<Reply> {
-    KEYS.iter().map(|key| server.run(&format!("OBJECT FREQ {key}"))).collect()
+    KEYS.iter()
+        .map(|key| server.run(&format!("OBJECT FREQ {key}")))
+        .collect()
 }
 
 fn count(server: &RedisServer, field: &str) -> Option<u64> {
@@ -84,7 +120,11 @@ fn browsing_leaves_access_counters_as_they_are() {
     for flavor in Flavor::available() {
         let (looked_at, untouched) = (twin(flavor), twin(flavor));
         look_around(&looked_at, can_be_told_not_to_touch(&looked_at));
-        assert_eq!(frequencies(&looked_at), frequencies(&untouched), "{flavor:?}");
+        assert_eq!(
+            frequencies(&looked_at),
+            frequencies(&untouched),
+            "{flavor:?}"
+        );
     }
 }
 
@@ -93,10 +133,16 @@ fn the_hit_ratio_that_is_shown_is_free_of_our_own_reads() {
     for flavor in Flavor::available() {
         let (looked_at, untouched) = (twin(flavor), twin(flavor));
         let shown = look_around(&looked_at, true);
-        let truth = (count(&untouched, "keyspace_hits"), count(&untouched, "keyspace_misses"));
+        let truth = (
+            count(&untouched, "keyspace_hits"),
+            count(&untouched, "keyspace_misses"),
+        );
         assert_eq!(truth, (Some(30), Some(12)), "the twin's own traffic");
         assert_eq!(shown, truth, "{flavor:?}");
-        assert!(count(&looked_at, "keyspace_hits") > Some(30), "the server does count our reads");
+        assert!(
+            count(&looked_at, "keyspace_hits") > Some(30),
+            "the server does count our reads"
+        );
     }
 }
 
@@ -105,8 +151,16 @@ fn browsing_writes_nothing() {
     for flavor in Flavor::available() {
         let (looked_at, untouched) = (twin(flavor), twin(flavor));
         look_around(&looked_at, true);
-        for field in ["rdb_changes_since_last_save", "expired_keys", "evicted_keys"] {
-            assert_eq!(count(&looked_at, field), count(&untouched, field), "{flavor:?} {field}");
+        for field in [
+            "rdb_changes_since_last_save",
+            "expired_keys",
+            "evicted_keys",
+        ] {
+            assert_eq!(
+                count(&looked_at, field),
+                count(&untouched, field),
+                "{flavor:?} {field}"
+            );
         }
     }
 }
@@ -121,7 +175,11 @@ fn our_connections_say_who_they_are() {
             sample(&backend).await;
             server.run("CLIENT LIST")
         });
-        assert!(clients.text().contains("name=cachedeck"), "{flavor:?}: {}", clients.text());
+        assert!(
+            clients.text().contains("name=cachedeck"),
+            "{flavor:?}: {}",
+            clients.text()
+        );
     }
 }
 
@@ -137,15 +195,30 @@ fn memcached_items_stay_unread_and_uncounted() {
     let shown = run(async {
         let backend = backend(&url);
         sample(&backend).await;
-        let names: Vec<Key> =
-            walked(&backend, WalkAsk::default()).await.into_iter().map(|one| one.key).collect();
+        let names: Vec<Key> = walked(&backend, WalkAsk::default())
+            .await
+            .into_iter()
+            .map(|one| one.key)
+            .collect();
         assert_eq!(names.len(), 50);
         backend.facts(&names).await.expect("facts");
-        backend.show(&Key::from("item:2"), Window { from: 0, count: 100 }).await.expect("a value");
+        backend
+            .show(
+                &Key::from("item:2"),
+                Window {
+                    from: 0,
+                    count: 100,
+                },
+            )
+            .await
+            .expect("a value");
         let shown = sample(&backend).await.counters;
         (shown.hits, shown.misses)
     });
     assert_eq!(shown, (Some(1), Some(1)), "one hit and one miss of others");
     let item = server.run("me item:2");
-    assert!(item.contains("fetch=no"), "opening a value marked it as read: {item}");
+    assert!(
+        item.contains("fetch=no"),
+        "opening a value marked it as read: {item}"
+    );
 }

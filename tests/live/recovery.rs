@@ -24,7 +24,11 @@ fn a_backend_reconnects_and_the_restart_is_noticed() {
             server.kill();
             backend.sample().await.expect_err("nobody is there");
             server.restart();
-            assert_eq!(history.push(sample(&backend).await), Some(Break::Restarted), "{flavor:?}");
+            assert_eq!(
+                history.push(sample(&backend).await),
+                Some(Break::Restarted),
+                "{flavor:?}"
+            );
         });
     }
 }
@@ -59,8 +63,17 @@ fn desk(url: &str) -> Desk {
         .expect("a runtime");
     let (sender, reports) = mpsc::channel();
     let report = move |report| drop(sender.send(report));
-    let worker = Worker::start(runtime.handle(), target(url), Duration::from_millis(50), report);
-    Desk { worker, reports, _runtime: runtime }
+    let worker = Worker::start(
+        runtime.handle(),
+        target(url),
+        Duration::from_millis(50),
+        report,
+    );
+    Desk {
+        worker,
+        reports,
+        _runtime: runtime,
+    }
 }
 
 impl Desk {
@@ -89,7 +102,9 @@ fn a_worker_says_when_it_is_up_down_and_up_again() {
     let desk = desk(&server.url());
     desk.wait_for_session("the first connection", |state| *state == SessionState::Up);
     server.kill();
-    desk.wait_for_session("the loss", |state| matches!(state, SessionState::Down { .. }));
+    desk.wait_for_session("the loss", |state| {
+        matches!(state, SessionState::Down { .. })
+    });
     server.restart();
     desk.wait_for_session("the return", |state| *state == SessionState::Up);
 }
@@ -105,9 +120,15 @@ fn a_hanging_server_is_called_down_and_questions_still_end() {
         key: Key::from("any"),
         window: Window { from: 0, count: 10 },
     });
-    assert!(asked.is_ok(), "the mailbox takes questions while the server hangs");
+    assert!(
+        asked.is_ok(),
+        "the mailbox takes questions while the server hangs"
+    );
     let error = desk.wait_for("the answer", |report| match report {
-        Report::Shown { ticket: Ticket(7), shown } => Some(shown.expect_err("it hangs").to_string()),
+        Report::Shown {
+            ticket: Ticket(7),
+            shown,
+        } => Some(shown.expect_err("it hangs").to_string()),
         _ => None,
     });
     server.cont();
@@ -121,16 +142,25 @@ fn a_walk_can_be_paused_continued_and_ends() {
     server.cmd(&[b"EVAL", script.as_bytes(), b"0"]);
     let desk = desk(&server.url());
     let ask = |query| assert!(desk.worker.ask(query).is_ok());
-    ask(Query::Walk { ticket: Ticket(1), ask: WalkAsk::default() });
+    ask(Query::Walk {
+        ticket: Ticket(1),
+        ask: WalkAsk::default(),
+    });
     ask(Query::PauseWalk);
     ask(Query::ContinueWalk);
     let mut seen = 0;
     desk.wait_for("the end of the walk", |report| match report {
-        Report::Walk { ticket: Ticket(1), step: WalkStep::Page(page) } => {
+        Report::Walk {
+            ticket: Ticket(1),
+            step: WalkStep::Page(page),
+        } => {
             seen += page.found.len();
             None
         }
-        Report::Walk { ticket: Ticket(1), step: WalkStep::Ended } => Some(()),
+        Report::Walk {
+            ticket: Ticket(1),
+            step: WalkStep::Ended,
+        } => Some(()),
         _ => None,
     });
     assert!(seen >= 5000, "{seen}");

@@ -34,8 +34,11 @@ fn hostile_names_come_back_as_they_are() {
         let url = server.url();
         let (found, facts) = run(async {
             let backend = backend(&url);
-            let found: Vec<Key> =
-                walked(&backend, WalkAsk::default()).await.into_iter().map(|one| one.key).collect();
+            let found: Vec<Key> = walked(&backend, WalkAsk::default())
+                .await
+                .into_iter()
+                .map(|one| one.key)
+                .collect();
             let facts = backend.facts(&found).await.expect("facts");
             (found, facts)
         });
@@ -44,7 +47,12 @@ fn hostile_names_come_back_as_they_are() {
         for row in facts {
             let is_string = matches!(
                 &row.facts,
-                Some(KeyFacts::Here { kind: KeyKind::String, ttl: Ttl::None, size: Some(_), .. })
+                Some(KeyFacts::Here {
+                    kind: KeyKind::String,
+                    ttl: Ttl::None,
+                    size: Some(_),
+                    ..
+                })
             );
             assert!(is_string, "{flavor:?}: {row:?}");
         }
@@ -60,7 +68,10 @@ fn a_walk_over_many_keys_covers_them_all_and_says_so() {
         let url = server.url();
         let (mut names, last) = run(async {
             let backend = backend(&url);
-            let ask = WalkAsk { pattern: None, pace: Pace::Brisk };
+            let ask = WalkAsk {
+                pattern: None,
+                pace: Pace::Brisk,
+            };
             let mut walk = backend.walk(ask).await.expect("a walk");
             let (mut names, mut last) = (Vec::new(), None);
             while let Some(page) = walk.step().await.expect("a step") {
@@ -72,7 +83,11 @@ fn a_walk_over_many_keys_covers_them_all_and_says_so() {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 30_000, "{flavor:?}");
-        assert_eq!((last.of, last.is_complete), (Some(30_000), true), "{flavor:?}");
+        assert_eq!(
+            (last.of, last.is_complete),
+            (Some(30_000), true),
+            "{flavor:?}"
+        );
     }
 }
 
@@ -85,7 +100,10 @@ fn a_pattern_is_the_servers_glob_on_every_engine() {
         memcached.set(name, b"value", 0);
     }
     for url in [redis.url(), memcached.url()] {
-        let ask = WalkAsk { pattern: Some(b"user:?".to_vec()), pace: Pace::Brisk };
+        let ask = WalkAsk {
+            pattern: Some(b"user:?".to_vec()),
+            pace: Pace::Brisk,
+        };
         let found = run(async { walked(&backend(&url), ask).await });
         let names: Vec<&[u8]> = found.iter().map(|one| one.key.bytes()).collect();
         assert_eq!(names, [b"user:1"], "{url}");
@@ -99,7 +117,18 @@ fn a_walk_on_memcached_brings_ttl_and_size_for_free() {
     server.set("lasting", &[b'x'; 3000], 0);
     let url = server.url();
     let found = run(async { walked(&backend(&url), WalkAsk::default()).await });
-    let facts: Vec<_> = found.iter().map(|one| one.free.clone().expect("facts of the dump")).collect();
-    assert!(matches!(facts[0], (KeyKind::Item, Ttl::Until(_), Some(_))), "{:?}", facts[0]);
-    assert!(matches!(facts[1], (KeyKind::Item, Ttl::None, Some(size)) if size.0 > 3000), "{:?}", facts[1]);
+    let facts: Vec<_> = found
+        .iter()
+        .map(|one| one.free.clone().expect("facts of the dump"))
+        .collect();
+    assert!(
+        matches!(facts[0], (KeyKind::Item, Ttl::Until(_), Some(_))),
+        "{:?}",
+        facts[0]
+    );
+    assert!(
+        matches!(facts[1], (KeyKind::Item, Ttl::None, Some(size)) if size.0 > 3000),
+        "{:?}",
+        facts[1]
+    );
 }

@@ -374,10 +374,11 @@ async fn an_abandoned_question_does_not_answer_the_next() {
     )
     .await;
     let server = real.server();
+    let names = keys(&["a"]);
     for _ in 0..50 {
         tokio::select! {
             biased;
-            rows = server.look_at(&keys(&["a"])) => drop(rows),
+            rows = server.look_at(&names) => drop(rows),
             () = tokio::task::yield_now() => {}
         }
         assert!(ttl(&server, "b").await.is_some());

@@ -1,0 +1,50 @@
+//! `demo`: the dashboard on servers of its own. This command only reads the wishes.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::commands::open::{self, OpenArgs, Session};
+use crate::cli::{Call, Failure, Next};
+
+/// Start private servers with sample data and open the dashboard on them
+///
+/// Uses valkey-server or redis-server and memcached, as found on PATH, in a temporary directory
+/// with gentle traffic. When the dashboard is left, the servers end and nothing stays behind.
+///
+/// Example:
+///
+///     cachedeck demo
+///     cachedeck demo --server-bin /opt/valkey/bin/valkey-server
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct DemoArgs {
+    /// Server program to start, instead of those on PATH; may repeat
+    #[arg(long = "server-bin", value_name = "FILE")]
+    pub server_bins: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub open: OpenArgs,
+}
+
+/// A wish for a demo.
+#[derive(Debug)]
+pub struct DemoCall {
+    /// Programs to start; empty: those on PATH.
+    pub server_bins: Vec<PathBuf>,
+    /// A session without targets: the demo's servers become its targets.
+    pub session: Session,
+}
+
+pub fn args(command: clap::Command) -> clap::Command {
+    DemoArgs::augment_args(command)
+}
+
+pub fn run(call: &mut Call) -> Result<Next, Failure> {
+    open::needs_screen()?;
+    let args: DemoArgs = call.args();
+    Ok(Next::Demo(Box::new(DemoCall {
+        server_bins: args.server_bins,
+        session: open::session(call, Vec::new())?,
+    })))
+}

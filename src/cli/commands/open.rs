@@ -1,0 +1,93 @@
+//! `open`: the dashboard. This command only finds out on what; `main` opens it.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::output::wants_colour;
+use crate::cli::{Call, Failure, Next};
+use crate::config::{Ascii, Config};
+use crate::guard::Audit;
+use crate::model::{Target, parse_duration};
+
+/// Open the dashboard
+///
+/// The default command. Without a target it opens the config's `default`, else CACHEDECK_TARGET,
+/// else what answers on 127.0.0.1:6379 and 127.0.0.1:11211. With -t several targets can be open at
+/// once.
+///
+/// Example:
+///
+///     cachedeck redis://10.0.0.7:6379
+///     cachedeck -t sessions -t pages
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct OpenArgs {
+    /// Time between two readings of a server
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub interval: Option<Duration>,
+
+    /// Draw with ASCII alone
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// Everything the screen needs to know.
+#[derive(Debug)]
+pub struct Session {
+    pub targets: Vec<Target>,
+    pub audit: Audit,
+    /// Habits from the file, with the flags already in: `interval`, `ascii`.
+    pub config: Config,
+    pub no_color: bool,
+}
+
+pub fn args(command: clap::Command) -> clap::Command {
+    OpenArgs::augment_args(command)
+}
+
+pub fn run(call: &mut Call) -> Result<Next, Failure> {
+    needs_screen()?;
+    let targets = call.targets()?;
+    Ok(Next::Open(Box::new(session(call, targets)?)))
+}
+
+/// What the screen needs, for these targets.
+///
+/// # Errors
+/// When the configuration or the audit file's place is wrong.
+pub fn session(call: &mut Call, targets: Vec<Target>) -> Result<Session, Failure> {
+    let args: OpenArgs = call.args();
+    let mut config = call.config()?.clone();
+    if let Some(interval) = args.interval {
+        if interval < Duration::from_millis(100) {
+            return Err(Failure::usage("--interval is shorter than 100ms"));
+        }
+        config.interval = interval;
+    }
+    if args.ascii {
+        config.ascii = Ascii::Always;
+    }
+    Ok(Session {
+        targets,
+        audit: call.audit()?,
+        config,
+        no_color: !wants_colour(call.globals().no_color),
+    })
+}
+
+/// # Errors
+/// When there is no terminal that a screen could be drawn on.
+pub fn needs_screen() -> Result<(), Failure> {
+    let why = if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        "the dashboard needs a terminal, and there is none"
+    } else if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        "the dashboard needs a terminal that can place its cursor, and TERM is dumb"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(why)
+        .hint("one-shot commands work everywhere: cachedeck TARGET info, watch, keys, show")
+        .hint("`cachedeck --help` lists them"))
+}
