@@ -50,7 +50,7 @@ fn stranger(head: &[u8]) -> Option<(String, Option<&'static str>)> {
     Some(
         if starts(b"ERROR") || starts(b"CLIENT_ERROR") || starts(b"SERVER_ERROR") {
             (said, Some(MEMCACHED))
-        } else if starts(b"HTTP/") {
+        } else if starts(b"HTTP/") || starts(b"<!DOCTYPE") || starts(b"<html") {
             (said, Some("this is an HTTP server"))
         } else if starts(b"SSH-") {
             (said, Some("this is an SSH server"))
