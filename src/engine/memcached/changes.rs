@@ -1,10 +1,15 @@
 //! Changing keys: what would be sent, and sending it with a permit.
+<<<<<<< HEAD
 //!
 //! Memcached reads a TTL of more than 30 days as a moment on its own clock, and one beyond 2038 as
 //! the past, without a word: the item is gone. So long TTLs are sent as that moment, and what cannot
 //! be written stops the plan.
 
 use std::time::Duration;
+=======
+
+mod expiry;
+>>>>>>> memcached
 
 use memcache::exp::{MetaResponse, ReturnCode, parse_meta_result};
 
@@ -19,6 +24,7 @@ use crate::engine::memcached::items::unnameable;
 use crate::engine::memcached::stats::NO_SNAPSHOTS;
 use crate::engine::memcached::wire::Name;
 use crate::guard::Permit;
+<<<<<<< HEAD
 use crate::model::{Change, Key, KeyFacts, KeyOutcome, Missing, Outcome, Preview, Ttl, TtlWish};
 
 /// What is more, Memcached takes for a moment.
@@ -26,6 +32,11 @@ const LONGEST_SPAN: i64 = 30 * 24 * 60 * 60;
 
 /// The last moment that it can write: 2038-01-19.
 const LAST_SECOND: i64 = i32::MAX as i64;
+=======
+use crate::model::{Change, Key, KeyFacts, KeyOutcome, Missing, Outcome, Preview, Ttl};
+
+use expiry::expiry;
+>>>>>>> memcached
 
 /// Keys of one flight. Small, so that little is left unknown when the connection breaks.
 const KEYS_AT_ONCE: usize = 64;
@@ -53,6 +64,7 @@ impl Order {
     }
 }
 
+<<<<<<< HEAD
 /// A TTL as Memcached wants it, and what a person should know about that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Expiry {
@@ -60,6 +72,8 @@ struct Expiry {
     note: Option<String>,
 }
 
+=======
+>>>>>>> memcached
 impl MemcachedServer {
     pub(super) async fn foresee(&self, change: &Change) -> Result<Preview, Fault> {
         let order = match change {
@@ -305,6 +319,7 @@ fn outcome(reply: &Reply) -> KeyOutcome {
     }
 }
 
+<<<<<<< HEAD
 /// The wish as Memcached counts, or why it must not be sent.
 fn expiry(wish: TtlWish, clock: Option<Clock>) -> Result<Expiry, String> {
     let no_clock = || "the server does not tell its clock, by which it counts long TTLs".to_owned();
@@ -373,6 +388,8 @@ fn whole_seconds(span: Duration) -> i64 {
     seconds.saturating_add(i64::from(span.subsec_nanos() > 0))
 }
 
+=======
+>>>>>>> memcached
 fn cost(keys: usize) -> String {
     let flights = keys.div_ceil(KEYS_AT_ONCE);
     let flights = if flights == 1 {
@@ -395,6 +412,7 @@ fn effects(order: Order) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+<<<<<<< HEAD
     use std::time::Duration;
 
     use super::{Clock, Expiry, expiry, outcome};
@@ -453,6 +471,11 @@ mod tests {
         assert!(note.starts_with("over 30 days: sent as the absolute time 1797979259"));
         assert!(expiry(span(2_592_001), None).is_err());
     }
+=======
+    use super::outcome;
+    use crate::engine::memcached::codec::{Reply, refusal};
+    use crate::model::KeyOutcome;
+>>>>>>> memcached
 
     #[test]
     fn replies_become_outcomes() {
