@@ -148,11 +148,12 @@ impl Decoder {
             };
             let split = row.iter().position(|&byte| byte == b' ');
             let (name, value) = row.split_at(split.unwrap_or(row.len()));
-            let row = (
-                text::escape(name),
-                text::escape(value.strip_prefix(b" ").unwrap_or(value)),
-            );
-            self.rows.push(row);
+            let value = match value.strip_prefix(b" ").unwrap_or(value) {
+                // Nothing is said of it: that is no name that needs a visible sign.
+                b"" => String::new(),
+                said => text::escape(said),
+            };
+            self.rows.push((text::escape(name), value));
         }
     }
 

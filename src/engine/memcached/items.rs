@@ -386,8 +386,6 @@ fn window_of(mut value: Vec<u8>, window: Window) -> Value {
         cut: None,
     }
 }
-<<<<<<< HEAD
-=======
 
 #[cfg(test)]
 mod tests {
@@ -447,4 +445,3 @@ mod tests {
         assert_eq!(unnameable(&Key::from("ab"), &hello("1.4.39")), None);
     }
 }
->>>>>>> memcached
