@@ -4,3 +4,4 @@ pub mod engine;
 pub mod guard;
 pub mod model;
 pub mod text;
+pub mod tui;

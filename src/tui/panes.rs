@@ -1,0 +1,3 @@
+//! The screens that a person moves between.
+
+pub mod keys;
