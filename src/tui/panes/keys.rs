@@ -2,6 +2,7 @@
 
 pub mod facts;
 pub mod filter;
+pub mod listing;
 pub mod names;
 pub mod order;
 pub mod table;

@@ -113,7 +113,7 @@ fn class<'a>(mut rest: &'a [u8], pattern: &mut String) -> &'a [u8] {
         (true, true) => pattern.push('.'),
         (false, _) => {
             let not = if is_inverse { "^" } else { "" };
-            pattern.push_str(&format!("[{not}{members}]"));
+            pattern.extend(["[", not, &members, "]"]);
         }
     }
     rest
@@ -123,7 +123,7 @@ fn literal(byte: u8, pattern: &mut String) {
     if byte.is_ascii_alphanumeric() {
         pattern.push(char::from(byte));
     } else {
-        pattern.push_str(&format!(r"\x{byte:02x}"));
+        pattern.extend([r"\x".to_owned(), format!("{byte:02x}")]);
     }
 }
 
@@ -178,6 +178,12 @@ impl Filter {
     /// Names that were looked at.
     pub fn upto(&self) -> u32 {
         self.upto
+    }
+
+    /// Begins anew, for other names.
+    pub fn restart(&mut self) {
+        self.hits.clear();
+        self.upto = 0;
     }
 
     /// Looks at up to `budget` more names; says whether some are left.

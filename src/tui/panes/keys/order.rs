@@ -47,6 +47,10 @@ impl Order {
         self.sorted.len()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
     /// How many wait to be put in.
     pub fn waiting(&self) -> usize {
         let merging = self.merging.as_ref();

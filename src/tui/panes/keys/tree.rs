@@ -21,7 +21,7 @@ pub enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub fn len(self) -> usize {
+    pub fn count(self) -> usize {
         match self {
             Self::All(names) => names.len() as usize,
             Self::Some(_, ids) => ids.len(),
@@ -35,7 +35,7 @@ impl<'a> Source<'a> {
     }
 
     /// Number and name at each place from `at` on, at most `count`.
-    fn each(self, at: usize, count: usize, mut visit: impl FnMut(u32, &'a [u8])) {
+    pub fn each(self, at: usize, count: usize, mut visit: impl FnMut(u32, &'a [u8])) {
         match self {
             Self::All(names) => {
                 let from = u32::try_from(at).unwrap_or(u32::MAX);
@@ -115,8 +115,8 @@ impl Tree {
     }
 
     /// Rows that can be shown now.
-    pub fn len(&self) -> usize {
-        self.root.len()
+    pub fn rows(&self) -> usize {
+        self.root.rows()
     }
 
     pub fn window<'a>(&self, source: Source<'a>, from: usize, count: usize) -> Vec<Row<'a>> {
@@ -135,25 +135,13 @@ impl Tree {
 
     /// Opens a folder; nothing happens for a key or a folder that is open.
     pub fn open(&mut self, names: &Names, path: &[u32]) {
-        let delimiter = self.delimiter.clone();
-        let Some((last, above)) = path.split_last() else {
+        let Some(prefix) = self.prefix_of(Source::All(names), path) else {
             return;
         };
-        let Some(level) = self.root.at(above) else {
-            return;
-        };
-        let is_open = level.open.iter().any(|(entry, _)| entry == last);
-        let Some(entry) = level
-            .entries
-            .get(*last as usize)
-            .filter(|entry| entry.keys.is_some())
-        else {
-            return;
-        };
-        if !is_open {
-            let mut prefix = names.get(entry.id)[..].to_vec();
-            let segment = segment(&prefix[level.prefix.len()..], &delimiter).unwrap_or_default();
-            prefix.truncate(level.prefix.len() + segment);
+        if let Some((last, above)) = path.split_last()
+            && let Some(level) = self.root.at(above)
+            && level.open.iter().all(|(entry, _)| entry != last)
+        {
             level.open.push((*last, Level::new(prefix)));
         }
     }
@@ -164,6 +152,17 @@ impl Tree {
         {
             level.open.retain(|(entry, _)| entry != last);
         }
+    }
+
+    /// What the names in a folder begin with; `None` when it is no folder.
+    pub fn prefix_of(&self, source: Source, path: &[u32]) -> Option<Vec<u8>> {
+        let (last, above) = path.split_last()?;
+        let level = self.root.open_at(above)?;
+        let entry = level.entries.get(*last as usize)?;
+        entry.keys?;
+        let name = source.names().get(entry.id);
+        let segment = segment(&name[level.prefix.len()..], &self.delimiter)?;
+        Some(name[..level.prefix.len() + segment].to_vec())
     }
 
     fn cx<'t, 'a>(&'t self, source: Source<'a>) -> Cx<'t, 'a> {
@@ -207,12 +206,12 @@ impl Level {
     }
 
     fn step(&mut self, cx: Cx, budget: usize) -> bool {
-        let end = cx.source.len().min(self.upto + budget);
+        let end = cx.source.count().min(self.upto + budget);
         cx.source.each(self.upto, end - self.upto, |id, name| {
-            self.add(cx, id, name)
+            self.add(cx, id, name);
         });
         self.upto = end;
-        let is_behind = end < cx.source.len();
+        let is_behind = end < cx.source.count();
         let order = {
             let entries = &self.entries;
             let prefix = self.prefix.len();
@@ -267,8 +266,16 @@ impl Level {
         open.1.at(rest)
     }
 
-    fn len(&self) -> usize {
-        let open: usize = self.open.iter().map(|(_, level)| level.len()).sum();
+    fn open_at(&self, path: &[u32]) -> Option<&Self> {
+        let Some((first, rest)) = path.split_first() else {
+            return Some(self);
+        };
+        let (_, level) = self.open.iter().find(|(entry, _)| entry == first)?;
+        level.open_at(rest)
+    }
+
+    fn rows(&self) -> usize {
+        let open: usize = self.open.iter().map(|(_, level)| level.rows()).sum();
         self.order.len() + open
     }
 
@@ -299,7 +306,7 @@ impl Level {
             .open_in_order(cx)
             .iter()
             .take_while(|(place, _)| *place < own)
-            .map(|(_, level)| level.len())
+            .map(|(_, level)| level.rows())
             .sum();
         if rest.is_empty() {
             return Some(own + above);
@@ -324,8 +331,8 @@ impl Level {
             if rows.len() == count {
                 return;
             }
-            if level.len() <= *skip {
-                *skip -= level.len();
+            if level.rows() <= *skip {
+                *skip -= level.rows();
                 continue;
             }
             path.push(
@@ -463,7 +470,7 @@ mod tests {
             ["  -1: 2", "    age", "    name", "  +2: 1"]
         );
         tree.close(&user);
-        assert_eq!(tree.len(), 6);
+        assert_eq!(tree.rows(), 6);
     }
 
     #[test]
@@ -523,7 +530,7 @@ mod tests {
             settle(&mut tree, source);
             open_everything(&mut tree, source);
             let rows = tree.window(source, 0, usize::MAX >> 1);
-            assert_eq!(rows.len(), tree.len());
+            assert_eq!(rows.len(), tree.rows());
             let mut expected: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
             let mut keys = 0;
             for (_, name) in names.since(0) {
