@@ -7,3 +7,4 @@ pub mod names;
 pub mod order;
 pub mod table;
 pub mod tree;
+pub mod value;
