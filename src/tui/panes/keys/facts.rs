@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::model::{KeyFacts, UnixMs};
+use crate::model::{KeyFacts, Ttl, UnixMs};
 
 /// Facts kept before the older half is let go.
 const MOST: usize = 4096;
@@ -66,6 +66,34 @@ impl Facts {
     }
 }
 
+impl Known {
+    /// When a shown countdown moves next, or the facts must be asked again.
+    pub fn next_change(&self, now: UnixMs, can_ask: bool) -> Option<UnixMs> {
+        let stale = can_ask.then(|| {
+            self.at
+                .plus(STALE)
+                .max(now.plus(Duration::from_millis(100)))
+        });
+        let countdown = match &self.facts {
+            KeyFacts::Here { ttl, .. } => next_change(*ttl, now),
+            KeyFacts::Gone => None,
+        };
+        stale.into_iter().chain(countdown).min()
+    }
+}
+
+/// When the shown time left changes: each second in the last hour, else each minute.
+pub fn next_change(ttl: Ttl, now: UnixMs) -> Option<UnixMs> {
+    let left = ttl.left(now).filter(|left| !left.is_zero())?;
+    let step = if left < Duration::from_secs(3600) {
+        1_000
+    } else {
+        60_000
+    };
+    let into = u64::try_from(left.as_millis() % step).unwrap_or_default();
+    Some(now.plus(Duration::from_millis(into + 1)))
+}
+
 /// Facts whose time ran out are stale at once: did the key go away?
 fn is_stale(known: &Known, now: UnixMs) -> bool {
     let age = now.since(known.at).unwrap_or_default();
@@ -79,7 +107,7 @@ fn is_stale(known: &Known, now: UnixMs) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{KeyKind, Ttl};
+    use crate::model::KeyKind;
 
     fn here(ttl: Ttl) -> KeyFacts {
         KeyFacts::Here {

@@ -12,7 +12,7 @@ use crate::tui::panes::keys::order::Order;
 use crate::tui::panes::keys::tree::{Row, Source, Tree, What};
 
 /// Names that a filter looks at in one bite; a few milliseconds.
-const FILTER_BITE: usize = 50_000;
+const FILTER_BITE: usize = 150_000;
 /// Names that the order and the tree take in one bite.
 const ORDER_BITE: usize = 16_384;
 
@@ -60,12 +60,6 @@ pub struct Listing {
 
 impl Default for Listing {
     fn default() -> Self {
-        Self::new(b":")
-    }
-}
-
-impl Listing {
-    pub fn new(delimiter: &[u8]) -> Self {
         Self {
             names: Names::default(),
             filter: None,
@@ -73,11 +67,13 @@ impl Listing {
             sorting: Sorting::default(),
             order: Order::default(),
             ordered: 0,
-            tree: Tree::new(delimiter),
-            delimiter: delimiter.to_vec(),
+            tree: Tree::new(b":"),
+            delimiter: b":".to_vec(),
         }
     }
+}
 
+impl Listing {
     pub fn names(&self) -> &Names {
         &self.names
     }
@@ -95,8 +91,9 @@ impl Listing {
     }
 
     /// Forgets all names; filter, layout and sorting stay.
-    pub fn clear(&mut self) {
+    pub fn begin(&mut self, delimiter: &[u8]) {
         self.names = Names::default();
+        self.delimiter = delimiter.to_vec();
         if let Some(filter) = &mut self.filter {
             filter.restart();
         }
@@ -153,6 +150,13 @@ impl Listing {
     /// How many keys pass the filter, as far as known.
     pub fn matching(&self) -> usize {
         self.source().count()
+    }
+
+    /// The first `most` of them, in the order of arrival.
+    pub fn matching_ids(&self, most: usize) -> Vec<u32> {
+        let mut ids = Vec::new();
+        self.source().each(0, most, |id, _| ids.push(id));
+        ids
     }
 
     pub fn rows(&self) -> usize {

@@ -379,13 +379,12 @@ mod tests {
             let mut map: HashMap<Vec<u8>, u32> = HashMap::new();
             for name in given {
                 let id = u32::try_from(list.len()).unwrap();
-                let expected = match map.get(&name) {
-                    Some(id) => Kept::Known(*id),
-                    None => {
-                        map.insert(name.clone(), id);
-                        list.push(name.clone());
-                        Kept::New(id)
-                    }
+                let expected = if let Some(id) = map.get(&name) {
+                    Kept::Known(*id)
+                } else {
+                    map.insert(name.clone(), id);
+                    list.push(name.clone());
+                    Kept::New(id)
                 };
                 assert_eq!(names.add(&name, None), expected);
             }

@@ -135,7 +135,8 @@ pub fn lines(bytes: &[u8], from: u64, form: Form, cells: usize) -> Vec<String> {
     }
 }
 
-fn wrapped(lines: impl IntoIterator<Item = String>, cells: usize) -> Vec<String> {
+/// Lines, and those that are wider than `cells` as several.
+pub fn wrapped(lines: impl IntoIterator<Item = String>, cells: usize) -> Vec<String> {
     let mut out = Vec::new();
     for line in lines {
         if text::width(&line) <= cells {
