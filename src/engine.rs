@@ -4,9 +4,11 @@
 //! one-shot commands call a backend directly.
 
 pub mod backend;
+pub mod dial;
 pub mod fault;
 pub mod memcached;
 pub mod redis;
+mod tls;
 pub mod worker;
 
 pub use backend::{Backend, Server, Walk};

@@ -26,7 +26,7 @@ pub use rates::{Break, Rates, break_between, ratio};
 pub use replication::{Backlog, Link, Replica, Replication, Role};
 pub use sample::{Clients, Counters, Database, Engine, Identity, Memory, Sample, SlabClass, Slabs};
 pub use snapshot::{
-    Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, Verdict,
+    Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, SnapshotWatch, Verdict,
 };
 pub use target::{Environment, Limits, Place, Protocol, Target, Tls};
 pub use ttl::{Ttl, TtlError, TtlExpr, TtlWish};

@@ -123,6 +123,10 @@ impl Fault {
             Self::Timeout { .. } => Some(
                 "is a firewall between, or the server busy? a longer `timeout` can be set".into(),
             ),
+            Self::Closed {
+                doing: "logging in",
+                ..
+            } => Some("does the server expect TLS there? then use rediss:// or --tls".into()),
             Self::Tls { hint, .. } | Self::WrongServer { hint, .. } => hint.clone(),
             Self::Login { .. } => Some(
                 "give the password with --askpass, --password-file, REDISCLI_AUTH or a profile"

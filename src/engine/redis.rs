@@ -1,62 +1,250 @@
-//! Speaks to Redis.
+//! Speaks to Redis, Valkey and what speaks like them.
+//!
+//! `link` is the only way to the server and lets nothing but reading commands pass without a permit.
+//! The heartbeat has a link of its own; what a person asks for goes over the other one, so that a
+//! slow answer there delays no sample.
 
+mod apply;
+mod bookmark;
+mod card;
+mod commands;
+mod info;
+mod known;
+mod link;
+mod lookups;
+mod plan;
+mod preflight;
+mod reply;
+mod sample;
+mod slot;
+mod stranger;
+mod value;
+mod walk;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::redis::{Value as Wire, cmd};
+
+use crate::engine::redis::bookmark::Bookmarks;
+use crate::engine::redis::info::Info;
+use crate::engine::redis::known::Known;
+use crate::engine::redis::link::Link;
+use crate::engine::redis::lookups::{Lookups, Seen};
+use crate::engine::redis::reply::{Refusal, bytes, count, word};
+use crate::engine::redis::sample::Taken;
 use crate::engine::{Backend, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Features, Key, KeyCard, KeyRow, Outcome, Preflight, Preview, Sample, Target, Value,
-    WalkAsk, WalkPage, Window,
+    Change, Clients, Counters, Database, Engine, Features, Identity, Key, KeyCard, KeyRow, Memory,
+    Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk, Window,
 };
+use crate::text;
+
+pub use walk::RedisWalk;
 
 #[derive(Debug)]
-pub struct RedisServer {
+pub struct RedisServer(Arc<Core>);
+
+/// What a server and the walks on it share.
+#[derive(Debug)]
+struct Core {
     target: Target,
-}
-
-#[derive(Debug)]
-pub struct RedisWalk {}
-
-impl RedisWalk {
-    pub async fn step(&mut self) -> Result<Option<WalkPage>, Fault> {
-        todo!()
-    }
+    probe: Link,
+    work: Link,
+    lookups: Arc<Lookups>,
+    known: Known,
+    bookmarks: Bookmarks,
+    began: Instant,
 }
 
 impl RedisServer {
+    /// A server for the target. Connects when first asked something.
     pub fn at(target: Target) -> Self {
-        Self { target }
+        let lookups = Arc::new(Lookups::default());
+        Self(Arc::new(Core {
+            probe: Link::to(target.clone(), Arc::clone(&lookups)),
+            work: Link::to(target.clone(), Arc::clone(&lookups)),
+            known: Known::default(),
+            bookmarks: Bookmarks::default(),
+            began: Instant::now(),
+            lookups,
+            target,
+        }))
     }
 }
 
 impl Backend for RedisServer {
     fn features(&self) -> Features {
-        Features::default()
+        self.0.known.features()
     }
 
     async fn sample(&self) -> Result<Sample, Fault> {
-        Err(Fault::Setup(self.target.name.clone()))
+        self.0.sample().await
     }
 
-    async fn walk(&self, _ask: WalkAsk) -> Result<Walk, Fault> {
-        todo!()
+    async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {
+        Ok(Walk::Redis(RedisWalk::over(Arc::clone(&self.0), ask)))
     }
 
-    async fn facts(&self, _keys: &[Key]) -> Result<Vec<KeyRow>, Fault> {
-        todo!()
+    async fn facts(&self, keys: &[Key]) -> Result<Vec<KeyRow>, Fault> {
+        card::facts(&self.0, keys).await
     }
 
-    async fn show(&self, _key: &Key, _window: Window) -> Result<Option<(KeyCard, Value)>, Fault> {
-        todo!()
+    async fn show(&self, key: &Key, window: Window) -> Result<Option<(KeyCard, Value)>, Fault> {
+        value::show(&self.0, key, window).await
     }
 
-    async fn preview(&self, _change: &Change) -> Result<Preview, Fault> {
-        todo!()
+    async fn preview(&self, change: &Change) -> Result<Preview, Fault> {
+        plan::preview(&self.0, change).await
     }
 
     async fn preflight(&self) -> Result<Preflight, Fault> {
-        todo!()
+        preflight::preflight(&self.0).await
     }
 
-    async fn apply(&self, _permit: Permit) -> Result<Outcome, Fault> {
-        todo!()
+    async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
+        apply::apply(&self.0, permit).await
     }
+}
+
+impl Core {
+    async fn sample(&self) -> Result<Sample, Fault> {
+        let answer = self.probe.ask(&[cmd("INFO")]).await?;
+        let round_trip = answer.took;
+        match answer.replies.into_iter().next() {
+            Some(Ok(reply)) => {
+                let reply =
+                    bytes(reply).ok_or_else(|| self.probe.out_of_protocol("INFO", "not a text"))?;
+                Ok(self.sample_of(Info::parse(&reply), round_trip))
+            }
+            Some(Err(refusal)) if refusal.is_for_good() => self.sample_without_info(&refusal).await,
+            Some(Err(refusal)) => Err(refusal.fault(self.probe.place(), "INFO")),
+            None => Err(self.probe.out_of_protocol("INFO", "no reply")),
+        }
+    }
+
+    fn sample_of(&self, info: Info, round_trip: Duration) -> Sample {
+        let corrected = self.lookups.correct(Seen {
+            run_id: info.word("run_id").unwrap_or_default(),
+            hits: info.count("keyspace_hits"),
+            misses: info.count("keyspace_misses"),
+            operations: info.count("total_commands_processed"),
+        });
+        let sample = sample::sample(info, self.taken(round_trip), corrected);
+        self.known.learn(&sample);
+        sample
+    }
+
+    /// What can still be told when the user may not ask for `INFO`: who answers, and how many keys
+    /// the chosen database has.
+    async fn sample_without_info(&self, refusal: &Refusal) -> Result<Sample, Fault> {
+        let answer = self.probe.ask(&[cmd("HELLO"), cmd("DBSIZE")]).await?;
+        let [hello, size] = <[_; 2]>::try_from(answer.replies)
+            .map_err(|_| self.probe.out_of_protocol("DBSIZE", "no reply"))?;
+        if size.is_err() && hello.is_err() {
+            return Err(refusal.fault(self.probe.place(), "INFO"));
+        }
+        let why = refusal.fault(self.probe.place(), "INFO").to_string();
+        let keys = size.ok().as_ref().and_then(count);
+        let databases = keys.map(|keys| {
+            vec![Database {
+                index: self.target.database,
+                keys,
+                keys_with_ttl: None,
+                average_ttl: None,
+            }]
+        });
+        let mut unsupported: std::collections::BTreeMap<_, _> = [
+            "clients",
+            "evicted",
+            "expired",
+            "hit_ratio",
+            "hits",
+            "keys_with_ttl",
+            "limit_bytes",
+            "misses",
+            "ops_per_s",
+            "persistence",
+            "replication",
+            "uptime_s",
+            "used_bytes",
+        ]
+        .into_iter()
+        .map(|field| (field, why.clone()))
+        .collect();
+        if databases.is_none() {
+            unsupported.insert("keys", why);
+        }
+        let taken = self.taken(answer.took);
+        let sample = Sample {
+            at: taken.at,
+            elapsed: taken.elapsed,
+            round_trip: taken.round_trip,
+            identity: identity_of(hello.ok()),
+            counters: Counters::default(),
+            memory: Memory::default(),
+            clients: Clients::default(),
+            databases,
+            replication: None,
+            persistence: None,
+            slabs: None,
+            unsupported,
+            raw: Vec::new(),
+        };
+        self.known.learn(&sample);
+        Ok(sample)
+    }
+
+    fn taken(&self, round_trip: Duration) -> Taken {
+        Taken {
+            at: now(),
+            elapsed: self.began.elapsed(),
+            round_trip,
+        }
+    }
+}
+
+/// Who answers, from the reply to `HELLO`: names and values in turn.
+fn identity_of(hello: Option<Wire>) -> Identity {
+    let Some(Wire::Array(parts)) = hello else {
+        return Identity {
+            engine: Engine::Redis,
+            version: String::new(),
+            run_id: String::new(),
+            role: Role::Unknown,
+            uptime: None,
+            is_cluster_node: false,
+            mode: None,
+        };
+    };
+    let said = |name: &str| {
+        let value = parts
+            .chunks_exact(2)
+            .find(|pair| word(&pair[0]).as_deref() == Some(name))
+            .and_then(|pair| word(&pair[1]))?;
+        Some(text::escape(value.as_bytes()))
+    };
+    let mode = said("mode");
+    Identity {
+        engine: match said("server").as_deref() {
+            None | Some("redis") => Engine::Redis,
+            Some("valkey") => Engine::Valkey,
+            Some(other) => Engine::Other(other.to_owned()),
+        },
+        version: said("version").unwrap_or_default(),
+        run_id: String::new(),
+        role: match said("role").as_deref() {
+            Some("master") => Role::Primary,
+            Some("slave" | "replica") => Role::Replica,
+            _ => Role::Unknown,
+        },
+        uptime: None,
+        is_cluster_node: mode.as_deref() == Some("cluster"),
+        mode,
+    }
+}
+
+fn now() -> UnixMs {
+    UnixMs(jiff::Timestamp::now().as_millisecond())
 }

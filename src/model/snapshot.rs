@@ -92,3 +92,152 @@ pub enum SnapshotState {
         why: String,
     },
 }
+
+/// Follows a snapshot that was asked for, reading by reading, until it is decided.
+///
+/// The server tells no story of its snapshots, only a flag, a status and a moment in whole seconds.
+/// Success is claimed only when all three agree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SnapshotWatch {
+    before: Option<UnixMs>,
+    status_before: Option<SaveStatus>,
+    was_running: bool,
+    /// Readings without a trace of the snapshot. The first may be from before it was asked for.
+    traceless: u32,
+}
+
+impl SnapshotWatch {
+    /// Starts from the reading before the snapshot was asked for.
+    pub fn begin(before: &Persistence) -> Self {
+        Self {
+            before: before.last_save,
+            status_before: before.last_status,
+            was_running: false,
+            traceless: 0,
+        }
+    }
+
+    /// Where the snapshot stands by the next reading. `Done` and `Failed` are final.
+    pub fn state(&mut self, now: &Persistence) -> SnapshotState {
+        if now.is_saving {
+            self.was_running = true;
+            return SnapshotState::Running {
+                progress: now.progress,
+                elapsed: now.saving_for,
+            };
+        }
+        let has_failed = now.last_status == Some(SaveStatus::Failed);
+        match now.last_save.filter(|saved| Some(*saved) > self.before) {
+            Some(at) if !has_failed => SnapshotState::Done {
+                at,
+                took: now.last_duration,
+            },
+            _ if has_failed && (self.was_running || self.status_before != now.last_status) => {
+                SnapshotState::Failed {
+                    why: "the server reports that the save failed; its log says why".to_owned(),
+                }
+            }
+            _ if self.was_running || self.traceless > 0 => SnapshotState::Failed {
+                why: "the save ended, but the server reports no new snapshot".to_owned(),
+            },
+            _ => {
+                self.traceless += 1;
+                SnapshotState::Running {
+                    progress: None,
+                    elapsed: None,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reading: is it saving, when was the last save, how did it end.
+    fn reading(is_saving: bool, last_save: Option<i64>, status: SaveStatus) -> Persistence {
+        Persistence {
+            is_saving,
+            last_save: last_save.map(UnixMs),
+            last_status: Some(status),
+            ..Persistence::default()
+        }
+    }
+
+    /// Feeds readings to a watch and gives the words for the states.
+    fn follow(before: &Persistence, readings: &[Persistence]) -> Vec<&'static str> {
+        let mut watch = SnapshotWatch::begin(before);
+        readings
+            .iter()
+            .map(|reading| match watch.state(reading) {
+                SnapshotState::Idle => "idle",
+                SnapshotState::Running { .. } => "running",
+                SnapshotState::Done { .. } => "done",
+                SnapshotState::Failed { .. } => "failed",
+            })
+            .collect()
+    }
+
+    use SaveStatus::{Failed, Ok};
+
+    #[test]
+    fn a_save_is_done_when_its_moment_advanced() {
+        let readings = [
+            reading(true, Some(1000), Ok),
+            reading(false, Some(2000), Ok),
+        ];
+        let states = follow(&reading(false, Some(1000), Ok), &readings);
+        assert_eq!(states, ["running", "done"]);
+    }
+
+    #[test]
+    fn the_first_save_since_the_start_is_an_advance() {
+        let readings = [reading(false, Some(2000), Ok)];
+        assert_eq!(follow(&reading(false, None, Ok), &readings), ["done"]);
+    }
+
+    #[test]
+    fn a_save_too_quick_to_be_seen_running_is_done() {
+        let readings = [reading(false, Some(2000), Ok)];
+        assert_eq!(follow(&reading(false, Some(1000), Ok), &readings), ["done"]);
+    }
+
+    #[test]
+    fn a_failed_save_is_not_done() {
+        let readings = [
+            reading(true, Some(1000), Ok),
+            reading(false, Some(1000), Failed),
+        ];
+        let states = follow(&reading(false, Some(1000), Ok), &readings);
+        assert_eq!(states, ["running", "failed"]);
+    }
+
+    #[test]
+    fn a_save_that_was_killed_is_not_done() {
+        let readings = [
+            reading(true, Some(1000), Ok),
+            reading(false, Some(1000), Ok),
+        ];
+        let states = follow(&reading(false, Some(1000), Ok), &readings);
+        assert_eq!(states, ["running", "failed"]);
+    }
+
+    #[test]
+    fn a_reading_from_before_the_request_decides_nothing() {
+        let stale = reading(false, Some(1000), Failed);
+        let readings = [
+            stale.clone(),
+            reading(true, Some(1000), Failed),
+            reading(false, Some(2000), Ok),
+        ];
+        assert_eq!(follow(&stale, &readings), ["running", "running", "done"]);
+    }
+
+    #[test]
+    fn no_trace_of_a_save_is_a_failure_in_the_end() {
+        let same = reading(false, Some(1000), Ok);
+        let readings = [same.clone(), same.clone()];
+        assert_eq!(follow(&same, &readings), ["running", "failed"]);
+    }
+}

@@ -43,6 +43,23 @@ pub fn draw(app: &App, frame: &mut Frame) {
             ..area
         },
     );
+    if app.shell.theme.is_ascii {
+        only_ascii(frame);
+    }
+}
+
+/// Replaces what a terminal without Unicode cannot show.
+fn only_ascii(frame: &mut Frame) {
+    for cell in &mut frame.buffer_mut().content {
+        if !cell.symbol().is_ascii() {
+            let stand_in = match cell.symbol() {
+                "…" => "~",
+                "–" => "-",
+                _ => "?",
+            };
+            cell.set_symbol(stand_in);
+        }
+    }
 }
 
 /// Where the pane is drawn.

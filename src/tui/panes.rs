@@ -4,6 +4,7 @@ pub mod keys;
 pub mod overview;
 pub mod replication;
 pub mod snapshots;
+pub mod states;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Frame;

@@ -1,0 +1,288 @@
+//! How keys are written on the wire, both ways, and how a pattern is matched against them.
+//!
+//! A key is any bytes, but a command line can hold only some of them. What does not fit travels as
+//! base64 where the server knows that (1.6.10+), and the crawler's dump writes keys like a URI.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::model::Key;
+
+/// The longest key on the wire. For base64 that is the encoded form, so 186 raw bytes.
+pub(super) const LONGEST_KEY: usize = 250;
+
+/// How a key can be named in a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Name<'key> {
+    /// As it is.
+    Plain(&'key [u8]),
+    /// As base64, behind the flag `b`.
+    Encoded(String),
+    /// Not at all, with the reason in words.
+    Impossible(&'static str),
+}
+
+impl<'key> Name<'key> {
+    pub fn of(key: &'key Key) -> Self {
+        let bytes = key.bytes();
+        if bytes.is_empty() {
+            return Self::Impossible("Memcached has no empty keys");
+        }
+        if bytes.len() > LONGEST_KEY {
+            return Self::Impossible("longer than the 250 bytes that Memcached allows");
+        }
+        if bytes.iter().all(|&byte| byte > b' ' && byte != 0x7f) {
+            return Self::Plain(bytes);
+        }
+        let encoded = BASE64_STANDARD.encode(bytes);
+        if encoded.len() > LONGEST_KEY {
+            return Self::Impossible(
+                "it holds spaces or control bytes and is too long to be sent as base64 (over 186 bytes)",
+            );
+        }
+        Self::Encoded(encoded)
+    }
+}
+
+/// Reads `%XX`. A `%` that begins no such thing stands for itself.
+pub(super) fn decode_uri(word: &[u8]) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| {
+        char::from(*byte?)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    let mut key = Vec::with_capacity(word.len());
+    let mut at = 0;
+    while let Some(&byte) = word.get(at) {
+        let escaped = if byte == b'%' {
+            digit(word.get(at + 1)).zip(digit(word.get(at + 2)))
+        } else {
+            None
+        };
+        if let Some((high, low)) = escaped {
+            key.push(high << 4 | low);
+            at += 3;
+        } else {
+            key.push(byte);
+            at += 1;
+        }
+    }
+    key
+}
+
+/// A glob as Redis understands it: `*`, `?`, `[a-z]`, `[^a-z]`, `\` before what stands for itself.
+/// Works on bytes and in the product of the lengths at worst.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Glob(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    /// `*`
+    Any,
+    /// `?`
+    One,
+    Byte(u8),
+    Class {
+        is_negated: bool,
+        ranges: Vec<(u8, u8)>,
+    },
+}
+
+impl Glob {
+    pub fn new(pattern: &[u8]) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = pattern;
+        while let Some((&byte, after)) = rest.split_first() {
+            rest = after;
+            match byte {
+                b'*' if parts.last() == Some(&Part::Any) => {}
+                b'*' => parts.push(Part::Any),
+                b'?' => parts.push(Part::One),
+                b'[' => {
+                    let (class, after) = class(rest);
+                    parts.push(class);
+                    rest = after;
+                }
+                b'\\' if !rest.is_empty() => {
+                    parts.push(Part::Byte(rest[0]));
+                    rest = &rest[1..];
+                }
+                byte => parts.push(Part::Byte(byte)),
+            }
+        }
+        Self(parts)
+    }
+
+    pub fn matches(&self, key: &[u8]) -> bool {
+        let (mut part, mut at) = (0, 0);
+        // Where to go on when what follows the last `*` did not fit.
+        let mut retry: Option<(usize, usize)> = None;
+        loop {
+            match self.0.get(part) {
+                Some(Part::Any) => {
+                    retry = Some((part, at));
+                    part += 1;
+                    continue;
+                }
+                Some(one) if key.get(at).is_some_and(|&byte| one.fits(byte)) => {
+                    part += 1;
+                    at += 1;
+                    continue;
+                }
+                None if at == key.len() => return true,
+                _ => {}
+            }
+            // Only the last `*` need take more: what an earlier one takes, it can take as well.
+            let Some((star, taken)) = retry.filter(|(_, taken)| *taken < key.len()) else {
+                return false;
+            };
+            retry = Some((star, taken + 1));
+            part = star + 1;
+            at = taken + 1;
+        }
+    }
+}
+
+impl Part {
+    fn fits(&self, byte: u8) -> bool {
+        match self {
+            Self::Any | Self::One => true,
+            Self::Byte(own) => *own == byte,
+            Self::Class { is_negated, ranges } => {
+                ranges
+                    .iter()
+                    .any(|(low, high)| (*low..=*high).contains(&byte))
+                    != *is_negated
+            }
+        }
+    }
+}
+
+/// What stands behind `[`, and what comes after it. Without a `]` it reaches to the end.
+fn class(pattern: &[u8]) -> (Part, &[u8]) {
+    let is_negated = pattern.first() == Some(&b'^');
+    let mut rest = &pattern[usize::from(is_negated)..];
+    let mut ranges = Vec::new();
+    loop {
+        match rest {
+            [] => break,
+            [b']', after @ ..] => {
+                rest = after;
+                break;
+            }
+            [b'\\', byte, after @ ..] => {
+                ranges.push((*byte, *byte));
+                rest = after;
+            }
+            [from, b'-', to, after @ ..] => {
+                ranges.push((*from.min(to), *from.max(to)));
+                rest = after;
+            }
+            [byte, after @ ..] => {
+                ranges.push((*byte, *byte));
+                rest = after;
+            }
+        }
+    }
+    (Part::Class { is_negated, ranges }, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::{Glob, Name, decode_uri};
+    use crate::model::Key;
+
+    #[test]
+    fn a_key_goes_plain_or_as_base64_or_not_at_all() {
+        let long = "x".repeat(250);
+        let spaces = vec![b' '; 186];
+        let too_long = "x".repeat(251);
+        let too_many = vec![b' '; 187];
+        assert_eq!(Name::of(&Key::from("user:1")), Name::Plain(b"user:1"));
+        assert_eq!(Name::of(&Key::from("ключ")), Name::Plain("ключ".as_bytes()));
+        assert_eq!(
+            Name::of(&Key::from(long.as_str())),
+            Name::Plain(long.as_bytes())
+        );
+        assert_eq!(
+            Name::of(&Key::from("a key")),
+            Name::Encoded("YSBrZXk=".into())
+        );
+        assert!(matches!(Name::of(&Key::new(spaces)), Name::Encoded(_)));
+        assert!(matches!(Name::of(&Key::new(too_many)), Name::Impossible(_)));
+        assert!(matches!(
+            Name::of(&Key::from(too_long.as_str())),
+            Name::Impossible(_)
+        ));
+        assert!(matches!(Name::of(&Key::from("")), Name::Impossible(_)));
+    }
+
+    #[test]
+    fn uri_escapes_are_read() {
+        assert_eq!(decode_uri(b"user%3A1"), b"user:1");
+        assert_eq!(decode_uri(b"%00%ff%20"), b"\x00\xff ");
+        assert_eq!(decode_uri(b"100%"), b"100%");
+        assert_eq!(decode_uri(b"%2"), b"%2");
+        assert_eq!(decode_uri(b"%zz%41"), b"%zzA");
+        assert_eq!(decode_uri(b"%+1"), b"%+1");
+    }
+
+    #[test]
+    fn globs_match_as_in_redis() {
+        for (pattern, yes, no) in [
+            ("*", &["", "a", "\u{0}"][..], &[][..]),
+            ("", &[""], &["a"]),
+            ("user:*", &["user:", "user:1"], &["user", "xuser:1"]),
+            ("*:1", &["a:1", ":1", "1:1:1"], &["a:2", "a:1x"]),
+            ("a*b*c", &["abc", "axxbxxc", "abcbc"], &["ac", "acb"]),
+            ("h?llo", &["hello", "hallo"], &["hllo", "heello"]),
+            ("h[ae]llo", &["hello", "hallo"], &["hillo"]),
+            ("h[^e]llo", &["hallo"], &["hello", "hllo"]),
+            ("h[a-c]llo", &["hbllo"], &["hdllo", "h-llo"]),
+            ("h[c-a]llo", &["hbllo"], &["hdllo"]),
+            ("a[\\]]b", &["a]b"], &["a\\b"]),
+            ("a\\*b", &["a*b"], &["axb"]),
+            ("a\\", &["a\\"], &["a"]),
+            ("[", &[], &["[", ""]),
+            ("**a**", &["a", "bab"], &["b"]),
+        ] {
+            let glob = Glob::new(pattern.as_bytes());
+            for key in yes {
+                assert!(
+                    glob.matches(key.as_bytes()),
+                    "{pattern} should match {key:?}"
+                );
+            }
+            for key in no {
+                assert!(
+                    !glob.matches(key.as_bytes()),
+                    "{pattern} should not match {key:?}"
+                );
+            }
+        }
+        assert!(Glob::new(b"\xff?\x00*").matches(b"\xff\xfe\x00\x80"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_matches_itself_escaped(key in prop::collection::vec(any::<u8>(), 0..60)) {
+            let escaped: Vec<u8> = key.iter().flat_map(|&byte| [b'\\', byte]).collect();
+            assert!(Glob::new(&escaped).matches(&key));
+        }
+
+        #[test]
+        fn uri_decoding_undoes_encoding(key in prop::collection::vec(any::<u8>(), 0..60)) {
+            let escapes: Vec<String> = key.iter().map(|byte| format!("%{byte:02X}")).collect();
+            assert_eq!(decode_uri(escapes.concat().as_bytes()), key);
+        }
+
+        #[test]
+        fn patterns_never_panic(
+            pattern in "[*?\\[\\]^a\\\\-]{0,20}", key in "[a\\]-]{0,20}"
+        ) {
+            Glob::new(pattern.as_bytes()).matches(key.as_bytes());
+        }
+    }
+}
