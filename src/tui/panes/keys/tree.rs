@@ -1,0 +1,581 @@
+//! Key names as a tree: folders where a delimiter stands, with a count of the keys below.
+//!
+//! Only levels that are open exist. A level reads the names once from the first to the last, and
+//! goes on where it stopped when more arrive, so opening a folder costs one pass in bites and a page
+//! of a walk costs a look per open level. An entry is two numbers: the first name that belongs to it
+//! and how many there are; its text is cut out of that name when it is drawn.
+
+use std::cmp::Ordering;
+use std::hash::{BuildHasher, RandomState};
+
+use crate::tui::panes::keys::names::Names;
+use crate::tui::panes::keys::order::Order;
+use crate::tui::panes::keys::table::IdTable;
+
+/// The names that a tree is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    All(&'a Names),
+    /// The names with these numbers.
+    Some(&'a Names, &'a [u32]),
+}
+
+impl<'a> Source<'a> {
+    pub fn count(self) -> usize {
+        match self {
+            Self::All(names) => names.len() as usize,
+            Self::Some(_, ids) => ids.len(),
+        }
+    }
+
+    pub fn names(self) -> &'a Names {
+        match self {
+            Self::All(names) | Self::Some(names, _) => names,
+        }
+    }
+
+    /// Number and name at each place from `at` on, at most `count`.
+    pub fn each(self, at: usize, count: usize, mut visit: impl FnMut(u32, &'a [u8])) {
+        match self {
+            Self::All(names) => {
+                let from = u32::try_from(at).unwrap_or(u32::MAX);
+                names
+                    .since(from)
+                    .take(count)
+                    .for_each(|(id, name)| visit(id, name));
+            }
+            Self::Some(names, ids) => {
+                let ids = ids.get(at..).unwrap_or_default().iter().take(count);
+                ids.for_each(|id| visit(*id, names.get(*id)));
+            }
+        }
+    }
+}
+
+/// Where a row stands: the entry on each level from the root on. It stays true while rows move.
+pub type Path = Vec<u32>;
+
+/// A row as it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    pub path: Path,
+    /// What the row adds to the name of the folder that it is in.
+    pub segment: &'a [u8],
+    pub what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Folder { keys: u32, is_open: bool },
+    Key(u32),
+}
+
+#[derive(Debug)]
+pub struct Tree {
+    delimiter: Vec<u8>,
+    hasher: RandomState,
+    root: Level,
+}
+
+#[derive(Debug)]
+struct Level {
+    prefix: Vec<u8>,
+    /// Places of the source that were read.
+    upto: usize,
+    entries: Vec<Entry>,
+    folders: IdTable,
+    order: Order,
+    open: Vec<(u32, Level)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    id: u32,
+    /// None for a key; the number of keys seen below for a folder.
+    keys: Option<std::num::NonZeroU32>,
+}
+
+impl Tree {
+    pub fn new(delimiter: &[u8]) -> Self {
+        Self {
+            delimiter: delimiter.to_vec(),
+            hasher: RandomState::new(),
+            root: Level::new(Vec::new()),
+        }
+    }
+
+    /// Reads about `budget` more names into the open levels; says whether there is more to do.
+    pub fn step(&mut self, source: Source, budget: usize) -> bool {
+        let cx = Cx {
+            delimiter: &self.delimiter,
+            hasher: &self.hasher,
+            source,
+        };
+        self.root.step(cx, budget)
+    }
+
+    /// Rows that can be shown now.
+    pub fn rows(&self) -> usize {
+        self.root.rows()
+    }
+
+    pub fn window<'a>(&self, source: Source<'a>, from: usize, count: usize) -> Vec<Row<'a>> {
+        let mut rows = Vec::with_capacity(count.min(512));
+        let mut skip = from;
+        let mut path = Vec::new();
+        self.root
+            .collect(self.cx(source), &mut path, &mut skip, count, &mut rows);
+        rows
+    }
+
+    /// The place of a row; `None` while it is not in an open folder.
+    pub fn place_of(&self, source: Source, path: &[u32]) -> Option<usize> {
+        self.root.place_of(self.cx(source), path)
+    }
+
+    /// Opens a folder; nothing happens for a key or a folder that is open.
+    pub fn open(&mut self, names: &Names, path: &[u32]) {
+        let Some(prefix) = self.prefix_of(Source::All(names), path) else {
+            return;
+        };
+        if let Some((last, above)) = path.split_last()
+            && let Some(level) = self.root.at(above)
+            && level.open.iter().all(|(entry, _)| entry != last)
+        {
+            level.open.push((*last, Level::new(prefix)));
+        }
+    }
+
+    pub fn close(&mut self, path: &[u32]) {
+        if let Some((last, above)) = path.split_last()
+            && let Some(level) = self.root.at(above)
+        {
+            level.open.retain(|(entry, _)| entry != last);
+        }
+    }
+
+    /// What the names in a folder begin with; `None` when it is no folder.
+    pub fn prefix_of(&self, source: Source, path: &[u32]) -> Option<Vec<u8>> {
+        let (last, above) = path.split_last()?;
+        let level = self.root.open_at(above)?;
+        let entry = level.entries.get(*last as usize)?;
+        entry.keys?;
+        let name = source.names().get(entry.id);
+        let segment = segment(&name[level.prefix.len()..], &self.delimiter)?;
+        Some(name[..level.prefix.len() + segment].to_vec())
+    }
+
+    fn cx<'t, 'a>(&'t self, source: Source<'a>) -> Cx<'t, 'a> {
+        Cx {
+            delimiter: &self.delimiter,
+            hasher: &self.hasher,
+            source,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Cx<'t, 'a> {
+    delimiter: &'t [u8],
+    hasher: &'t RandomState,
+    source: Source<'a>,
+}
+
+/// How much of `rest` belongs to a folder, its delimiter included; `None` for a key.
+fn segment(rest: &[u8], delimiter: &[u8]) -> Option<usize> {
+    let at = match delimiter {
+        [] => None,
+        [byte] => rest.iter().position(|other| other == byte),
+        _ => rest
+            .windows(delimiter.len())
+            .position(|part| part == delimiter),
+    }?;
+    Some(at + delimiter.len())
+}
+
+impl Level {
+    fn new(prefix: Vec<u8>) -> Self {
+        Self {
+            prefix,
+            upto: 0,
+            entries: Vec::new(),
+            folders: IdTable::with_parts(64),
+            order: Order::default(),
+            open: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, cx: Cx, budget: usize) -> bool {
+        let end = cx.source.count().min(self.upto + budget);
+        cx.source.each(self.upto, end - self.upto, |id, name| {
+            self.add(cx, id, name);
+        });
+        self.upto = end;
+        let is_behind = end < cx.source.count();
+        let order = {
+            let entries = &self.entries;
+            let prefix = self.prefix.len();
+            // Comparing costs more than reading a name: two look-ups.
+            self.order
+                .step(budget / 4, |a, b| compare(cx, entries, prefix, a, b))
+        };
+        let mut is_busy = is_behind || order;
+        for (_, level) in &mut self.open {
+            is_busy |= level.step(cx, budget);
+        }
+        is_busy
+    }
+
+    fn add(&mut self, cx: Cx, id: u32, name: &[u8]) {
+        let Some(rest) = name.strip_prefix(&self.prefix[..]) else {
+            return;
+        };
+        let Some(length) = segment(rest, cx.delimiter) else {
+            return self.enter(Entry { id, keys: None });
+        };
+        let folder = &rest[..length];
+        let hash = cx.hasher.hash_one(folder);
+        let start = self.prefix.len();
+        let text = |entry: u32| {
+            let name = cx.source.names().get(self.entries[entry as usize].id);
+            &name[start..start + segment(&name[start..], cx.delimiter).unwrap_or_default()]
+        };
+        if let Some(known) = self.folders.find(hash, |entry| text(entry) == folder) {
+            let keys = &mut self.entries[known as usize].keys;
+            *keys = keys.map(|keys| keys.saturating_add(1));
+            return;
+        }
+        let number = u32::try_from(self.entries.len()).expect("no more entries than names");
+        self.folders
+            .insert(hash, number, |entry| cx.hasher.hash_one(text(entry)));
+        let keys = Some(std::num::NonZeroU32::MIN);
+        self.enter(Entry { id, keys });
+    }
+
+    fn enter(&mut self, entry: Entry) {
+        let number = u32::try_from(self.entries.len()).expect("no more entries than names");
+        self.entries.push(entry);
+        self.order.push(number);
+    }
+
+    fn at(&mut self, path: &[u32]) -> Option<&mut Self> {
+        let Some((first, rest)) = path.split_first() else {
+            return Some(self);
+        };
+        let open = self.open.iter_mut().find(|(entry, _)| entry == first)?;
+        open.1.at(rest)
+    }
+
+    fn open_at(&self, path: &[u32]) -> Option<&Self> {
+        let Some((first, rest)) = path.split_first() else {
+            return Some(self);
+        };
+        let (_, level) = self.open.iter().find(|(entry, _)| entry == first)?;
+        level.open_at(rest)
+    }
+
+    fn rows(&self) -> usize {
+        let open: usize = self.open.iter().map(|(_, level)| level.rows()).sum();
+        self.order.len() + open
+    }
+
+    fn place(&self, cx: Cx, entry: u32) -> usize {
+        let prefix = self.prefix.len();
+        self.order
+            .position(|other| compare(cx, &self.entries, prefix, other, entry))
+    }
+
+    /// The open folders from the top down, each with its place among this level's own entries.
+    fn open_in_order(&self, cx: Cx) -> Vec<(usize, &Self)> {
+        let places = self
+            .open
+            .iter()
+            .map(|(entry, level)| (self.place(cx, *entry), level));
+        let mut open: Vec<(usize, &Self)> = places.collect();
+        open.sort_unstable_by_key(|(place, _)| *place);
+        open
+    }
+
+    fn place_of(&self, cx: Cx, path: &[u32]) -> Option<usize> {
+        let (first, rest) = path.split_first()?;
+        let own = self.place(cx, *first);
+        if self.order.get(own) != Some(*first) {
+            return None;
+        }
+        let above: usize = self
+            .open_in_order(cx)
+            .iter()
+            .take_while(|(place, _)| *place < own)
+            .map(|(_, level)| level.rows())
+            .sum();
+        if rest.is_empty() {
+            return Some(own + above);
+        }
+        let (_, level) = self.open.iter().find(|(entry, _)| entry == first)?;
+        Some(own + above + 1 + level.place_of(cx, rest)?)
+    }
+
+    /// Adds rows until there are `count`, after passing over `skip`.
+    fn collect<'a>(
+        &self,
+        cx: Cx<'_, 'a>,
+        path: &mut Path,
+        skip: &mut usize,
+        count: usize,
+        rows: &mut Vec<Row<'a>>,
+    ) {
+        let mut next = 0;
+        for (place, level) in self.open_in_order(cx) {
+            self.collect_own(cx, next..place + 1, path, skip, count, rows);
+            next = place + 1;
+            if rows.len() == count {
+                return;
+            }
+            if level.rows() <= *skip {
+                *skip -= level.rows();
+                continue;
+            }
+            path.push(
+                self.order
+                    .get(place)
+                    .expect("an open folder is in the order"),
+            );
+            level.collect(cx, path, skip, count, rows);
+            path.pop();
+        }
+        self.collect_own(cx, next..self.order.len(), path, skip, count, rows);
+    }
+
+    fn collect_own<'a>(
+        &self,
+        cx: Cx<'_, 'a>,
+        places: std::ops::Range<usize>,
+        path: &Path,
+        skip: &mut usize,
+        count: usize,
+        rows: &mut Vec<Row<'a>>,
+    ) {
+        let skipped = places.len().min(*skip);
+        *skip -= skipped;
+        for place in places.skip(skipped).take(count - rows.len()) {
+            let number = self.order.get(place).expect("the place is in the order");
+            let entry = self.entries[number as usize];
+            let rest = &cx.source.names().get(entry.id)[self.prefix.len()..];
+            let is_open = self.open.iter().any(|(open, _)| *open == number);
+            let (segment, what) = match entry.keys {
+                None => (rest, What::Key(entry.id)),
+                Some(keys) => {
+                    let length = segment(rest, cx.delimiter).unwrap_or_default();
+                    let keys = keys.get();
+                    (&rest[..length], What::Folder { keys, is_open })
+                }
+            };
+            let path = path.iter().copied().chain([number]).collect();
+            rows.push(Row {
+                path,
+                segment,
+                what,
+            });
+        }
+    }
+}
+
+/// Folders first, then by bytes.
+fn compare(cx: Cx, entries: &[Entry], prefix: usize, a: u32, b: u32) -> Ordering {
+    let key = |number: u32| {
+        let entry = entries[number as usize];
+        let rest = &cx.source.names().get(entry.id)[prefix..];
+        match entry.keys {
+            None => (true, rest),
+            Some(_) => (
+                false,
+                &rest[..segment(rest, cx.delimiter).unwrap_or_default()],
+            ),
+        }
+    };
+    key(a).cmp(&key(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{ProptestConfig, prop, proptest};
+    use std::collections::BTreeMap;
+
+    fn names(all: &[&[u8]]) -> Names {
+        let mut names = Names::default();
+        for name in all {
+            names.add(name, None);
+        }
+        names
+    }
+
+    fn settle(tree: &mut Tree, source: Source) {
+        while tree.step(source, 3) {}
+    }
+
+    fn drawn(tree: &Tree, source: Source) -> Vec<String> {
+        tree.window(source, 0, 100)
+            .iter()
+            .map(|row| {
+                let indent = "  ".repeat(row.path.len() - 1);
+                let segment = row.segment.escape_ascii();
+                match row.what {
+                    What::Folder { keys, is_open } => {
+                        format!(
+                            "{indent}{}{segment} {keys}",
+                            if is_open { '-' } else { '+' }
+                        )
+                    }
+                    What::Key(_) => format!("{indent}{segment}"),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn folders_count_what_is_below_and_open_in_place() {
+        let names = names(&[
+            b"user:1:name",
+            b"user",
+            b"user:",
+            b"zoo",
+            b"user:2:name",
+            b"user:1:age",
+            b"a::b",
+            b":x",
+            b"",
+        ]);
+        let source = Source::All(&names);
+        let mut tree = Tree::new(b":");
+        settle(&mut tree, source);
+        assert_eq!(
+            drawn(&tree, source),
+            ["+: 1", "+a: 1", "+user: 4", "", "user", "zoo"]
+        );
+        let user = tree.window(source, 2, 1)[0].path.clone();
+        tree.open(&names, &user);
+        settle(&mut tree, source);
+        assert_eq!(
+            drawn(&tree, source),
+            [
+                "+: 1", "+a: 1", "-user: 4", "  +1: 2", "  +2: 1", "  ", "", "user", "zoo"
+            ]
+        );
+        let first = tree.window(source, 3, 1)[0].path.clone();
+        tree.open(&names, &first);
+        settle(&mut tree, source);
+        assert_eq!(
+            drawn(&tree, source)[3..7],
+            ["  -1: 2", "    age", "    name", "  +2: 1"]
+        );
+        tree.close(&user);
+        assert_eq!(tree.rows(), 6);
+    }
+
+    #[test]
+    fn counts_grow_while_names_arrive_and_rows_keep_their_path() {
+        let mut names = names(&[b"m/1", b"m/2"]);
+        let mut tree = Tree::new(b"/");
+        settle(&mut tree, Source::All(&names));
+        let path = tree.window(Source::All(&names), 0, 1)[0].path.clone();
+        tree.open(&names, &path);
+        settle(&mut tree, Source::All(&names));
+        names.add(b"a/1", None);
+        names.add(b"m/0", None);
+        let source = Source::All(&names);
+        settle(&mut tree, source);
+        assert_eq!(
+            drawn(&tree, source),
+            ["+a/ 1", "-m/ 3", "  0", "  1", "  2"]
+        );
+        assert_eq!(tree.place_of(source, &path), Some(1));
+    }
+
+    #[test]
+    fn delimiters_may_be_several_bytes_or_none() {
+        let names = names(&[b"a::b::c", b"a:b"]);
+        let source = Source::All(&names);
+        for (delimiter, expected) in [
+            (&b"::"[..], vec!["+a:: 1", "a:b"]),
+            (b"", vec!["a::b::c", "a:b"]),
+        ] {
+            let mut tree = Tree::new(delimiter);
+            settle(&mut tree, source);
+            assert_eq!(drawn(&tree, source), expected);
+        }
+    }
+
+    #[test]
+    fn a_filter_makes_a_smaller_tree() {
+        let names = names(&[b"a:1", b"b:1", b"a:2"]);
+        let source = Source::Some(&names, &[1, 2]);
+        let mut tree = Tree::new(b":");
+        settle(&mut tree, source);
+        assert_eq!(drawn(&tree, source), ["+a: 1", "+b: 1"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn agrees_with_a_map_on_any_names(
+            given in prop::collection::vec(prop::collection::vec(prop::sample::select(b"ab:\xff".to_vec()), 0..8), 0..80),
+        ) {
+            let mut names = Names::default();
+            for name in &given {
+                names.add(name, None);
+            }
+            let source = Source::All(&names);
+            let mut tree = Tree::new(b":");
+            settle(&mut tree, source);
+            open_everything(&mut tree, source);
+            let rows = tree.window(source, 0, usize::MAX >> 1);
+            assert_eq!(rows.len(), tree.rows());
+            let mut expected: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+            let mut keys = 0;
+            for (_, name) in names.since(0) {
+                keys += 1;
+                for (at, _) in name.iter().enumerate().filter(|(_, byte)| **byte == b':') {
+                    *expected.entry(name[..=at].to_vec()).or_default() += 1;
+                }
+            }
+            let mut found = BTreeMap::new();
+            let mut stack: Vec<&[u8]> = Vec::new();
+            for (place, row) in rows.iter().enumerate() {
+                stack.truncate(row.path.len() - 1);
+                stack.push(row.segment);
+                assert_eq!(tree.place_of(source, &row.path), Some(place));
+                assert_eq!(&tree.window(source, place, 1)[0], row);
+                match row.what {
+                    What::Folder { keys, .. } => {
+                        found.insert(stack.concat(), keys);
+                    }
+                    What::Key(id) => {
+                        assert_eq!(names.get(id), stack.concat());
+                        keys -= 1;
+                    }
+                }
+            }
+            assert_eq!(found, expected);
+            assert_eq!(keys, 0);
+        }
+    }
+
+    fn open_everything(tree: &mut Tree, source: Source) {
+        loop {
+            let closed: Vec<Path> = tree
+                .window(source, 0, 10_000)
+                .into_iter()
+                .filter(|row| matches!(row.what, What::Folder { is_open: false, .. }))
+                .map(|row| row.path)
+                .collect();
+            if closed.is_empty() {
+                return;
+            }
+            for path in closed {
+                tree.open(source.names(), &path);
+            }
+            settle(tree, source);
+        }
+    }
+}
