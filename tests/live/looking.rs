@@ -112,7 +112,7 @@ fn count(server: &RedisServer, field: &str) -> Option<u64> {
 
 /// `CLIENT NO-TOUCH` came with Redis 7.2 and Valkey.
 fn can_be_told_not_to_touch(server: &RedisServer) -> bool {
-    !server.run("CLIENT NO-TOUCH off").is_error()
+    !server.cmd(&[b"CLIENT", b"NO-TOUCH", b"off"]).is_error()
 }
 
 #[test]

@@ -153,7 +153,8 @@ impl Decoder {
                 b"" => String::new(),
                 said => text::escape(said),
             };
-            self.rows.push((text::escape(name), value));
+            let row = (text::escape(name), value);
+            self.rows.push(row);
         }
     }
 
