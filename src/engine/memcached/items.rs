@@ -386,3 +386,62 @@ fn window_of(mut value: Vec<u8>, window: Window) -> Value {
         cut: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{overhead, ttl_from, unnameable, window_of};
+    use crate::engine::memcached::conn::Hello;
+    use crate::engine::memcached::dialect::Version;
+    use crate::model::{Key, Part, Ttl, UnixMs, Window};
+
+    fn hello(version: &str) -> Hello {
+        Hello {
+            text: version.to_owned(),
+            version: Version::read(version),
+        }
+    }
+
+    #[test]
+    fn the_sign_of_exp_depends_on_the_version() {
+        let now = UnixMs(1_000_000);
+        let until = |seconds| Ttl::Until(now.plus(Duration::from_secs(seconds)));
+        assert_eq!(ttl_from(-99, false, now), until(99));
+        assert_eq!(ttl_from(99, true, now), until(99));
+        assert_eq!(ttl_from(-5, true, now), until(0));
+        assert_eq!(ttl_from(-1, true, now), Ttl::None);
+        assert_eq!(ttl_from(-1, false, now), Ttl::None);
+    }
+
+    #[test]
+    fn an_item_takes_its_value_and_a_head() {
+        // Seen on 1.6.18: `set a 5 0 3` takes 67 bytes, `set b 0 100 3` 63.
+        assert_eq!(overhead(&Key::from("a"), 5) + 3, 67);
+        assert_eq!(overhead(&Key::from("b"), 0) + 3, 63);
+    }
+
+    #[test]
+    fn a_window_is_cut_out_of_the_whole() {
+        for (from, count, expected) in [
+            (0, 2, "ab"),
+            (2, 9, "cd"),
+            (9, 9, ""),
+            (1, 0, ""),
+            (u64::MAX, u64::MAX, ""),
+        ] {
+            let value = window_of(b"abcd".to_vec(), Window { from, count });
+            assert_eq!(value.part, Part::Text(expected.into()));
+            assert_eq!(value.of, Some(4));
+        }
+    }
+
+    #[test]
+    fn keys_with_spaces_need_1_6_10() {
+        let key = Key::from("a b");
+        assert_eq!(unnameable(&key, &hello("1.6.10")), None);
+        assert!(unnameable(&key, &hello("1.6.9")).is_some());
+        assert!(unnameable(&key, &hello("mcrouter")).is_some());
+        assert_eq!(unnameable(&Key::from("ab"), &hello("1.4.39")), None);
+    }
+}
