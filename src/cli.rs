@@ -18,9 +18,10 @@ mod prometheus;
 use std::ffi::OsString;
 use std::fmt::Write;
 
+use crate::cli::commands::snapshot::{create, status};
 use crate::cli::commands::{
-    completions, delete, demo, info, keys, man, open, profiles, replication, schema, show, snapshot,
-    ttl, watch,
+    completions, delete, demo, info, keys, man, open, profiles, replication, schema, show, ttl,
+    watch,
 };
 use crate::cli::line::Reading;
 
@@ -73,7 +74,8 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "show",        args: show::args,        formats: DATA,          run: show::run },
     Command { name: "ttl",         args: ttl::args,         formats: DATA,          run: ttl::run },
     Command { name: "delete",      args: delete::args,      formats: DATA,          run: delete::run },
-    Command { name: "snapshot",    args: snapshot::args,    formats: DATA,          run: snapshot::run },
+    Command { name: "snapshot create", args: create::args,  formats: DATA,          run: create::run },
+    Command { name: "snapshot status", args: status::args,  formats: DATA,          run: status::run },
     Command { name: "replication", args: replication::args, formats: DATA,          run: replication::run },
     Command { name: "profiles",    args: profiles::args,    formats: DATA,          run: profiles::run },
     Command { name: "schema",      args: schema::args,      formats: NONE,          run: schema::run },
@@ -124,7 +126,6 @@ impl Command {
             .version(env!("CARGO_PKG_VERSION"))
             .disable_help_flag(true)
             .override_usage(self.usage());
-        clap::Args::augment_args_for_update(base.clone());
         (self.args)(<Globals as clap::Args>::augment_args(base))
     }
 

@@ -46,6 +46,7 @@ impl Call {
     }
 
     /// The command's own arguments.
+    #[expect(clippy::missing_panics_doc, reason = "an invariant of our own table")]
     pub fn args<A: FromArgMatches>(&self) -> A {
         A::from_arg_matches(&self.line.matches)
             .expect("the matches come from the parser of this command")
@@ -67,18 +68,18 @@ impl Call {
         Output::new(self.format(), self.line.globals.no_color)
     }
 
-    pub fn envelope(&self, command: &'static str, visit: &Visit, warnings: Vec<String>) -> Envelope {
+    pub fn envelope(
+        &self,
+        command: &'static str,
+        visit: &Visit,
+        warnings: Vec<String>,
+    ) -> Envelope {
         Envelope {
             command,
             target: Some(visit.target.name.clone()),
             at: now(),
             warnings,
         }
-    }
-
-    /// The words of an engine's fault, said of this command and target.
-    pub fn failure<'a>(&'a self, visit: &'a Visit) -> impl Fn(Fault) -> Failure + 'a {
-        move |fault| Failure::of_server(self.line.command.name, &visit.target.name, &fault)
     }
 
     /// Runs until it is done or Ctrl-C is pressed. The first wait starts the runtime; commands that
@@ -136,15 +137,20 @@ impl Call {
     /// # Errors
     /// When there is one and it is wrong.
     pub fn config(&mut self) -> Result<&Config, Failure> {
-        if self.config.is_none() {
-            let explicit = self.line.globals.config.as_deref();
-            let config = Config::load(explicit, &self.vars).map_err(|error| of_config(&error))?;
-            for warning in &config.warnings {
-                eprintln!("warning: {warning}");
-            }
-            self.config = Some(config);
+        let config = match self.config.take() {
+            Some(config) => config,
+            None => self.load_config()?,
+        };
+        Ok(self.config.insert(config))
+    }
+
+    fn load_config(&self) -> Result<Config, Failure> {
+        let explicit = self.line.globals.config.as_deref();
+        let config = Config::load(explicit, &self.vars).map_err(|error| of_config(&error))?;
+        for warning in &config.warnings {
+            eprintln!("warning: {warning}");
         }
-        Ok(self.config.as_ref().expect("it was just read"))
+        Ok(config)
     }
 
     /// The one server that this call is about.
@@ -159,7 +165,7 @@ impl Call {
                     .hint("a target stands before the command or after -t"),
             );
         }
-        match self.resolve(named.pop())? {
+        match self.resolve(named.pop().as_deref())? {
             Some(target) => Ok(Visit {
                 server: Server::at(target.clone()),
                 target,
@@ -175,17 +181,15 @@ impl Call {
     pub fn targets(&mut self) -> Result<Vec<Target>, Failure> {
         let named = self.named();
         if named.is_empty() {
-            return Ok(match self.resolve(None)? {
-                Some(target) => vec![target],
-                None => {
-                    let found = self.probe_local()?;
-                    found.into_iter().map(|visit| visit.target).collect()
-                }
-            });
+            if let Some(target) = self.resolve(None)? {
+                return Ok(vec![target]);
+            }
+            let found = self.probe_local()?;
+            return Ok(found.into_iter().map(|visit| visit.target).collect());
         }
         let mut targets = Vec::with_capacity(named.len());
         for name in named {
-            targets.extend(self.resolve(Some(name))?);
+            targets.extend(self.resolve(Some(&name))?);
         }
         Ok(targets)
     }
@@ -207,12 +211,15 @@ impl Call {
         words.cloned().collect()
     }
 
-    fn resolve(&mut self, word: Option<String>) -> Result<Option<Target>, Failure> {
-        let named = named(&self.line.globals, word.clone());
-        self.config()?;
-        let config = self.config.as_ref().expect("it was just read");
+    fn resolve(&mut self, word: Option<&str>) -> Result<Option<Target>, Failure> {
+        let named = named(&self.line.globals, word);
+        let config = match self.config.take() {
+            Some(config) => config,
+            None => self.load_config()?,
+        };
+        let config = self.config.insert(config);
         let resolved = config::resolve(&named, config, &self.vars, &mut ask_password)
-            .map_err(|error| not_resolved(&error, word.as_deref()))?;
+            .map_err(|error| not_resolved(&error, word))?;
         for warning in &resolved.warnings {
             eprintln!("warning: {warning}");
         }
@@ -234,7 +241,10 @@ impl Call {
         let [redis, memcached] = visits;
         let (redis, memcached) = (redis?, memcached?);
         let (answers, others) = self.wait(async {
-            Ok(tokio::join!(answers(&redis.server), answers(&memcached.server)))
+            Ok(tokio::join!(
+                answers(&redis.server),
+                answers(&memcached.server)
+            ))
         })?;
         let names = [redis.target.name.clone(), memcached.target.name.clone()];
         let found: Vec<Visit> = [(answers, redis), (others, memcached)]
@@ -252,7 +262,10 @@ impl Call {
             .hint("name one: cachedeck redis://HOST:PORT")
             .hint("`cachedeck demo` starts one to look at"));
         }
-        let who: Vec<&str> = found.iter().map(|visit| visit.target.name.as_str()).collect();
+        let who: Vec<&str> = found
+            .iter()
+            .map(|visit| visit.target.name.as_str())
+            .collect();
         eprintln!("note: no target is named; {} answers", who.join(" and "));
         Ok(found)
     }
@@ -300,13 +313,13 @@ fn not_resolved(error: &ConfigError, word: Option<&str>) -> Failure {
 }
 
 fn start(runtime: &mut Option<Runtime>) -> Result<&Runtime, Failure> {
-    if runtime.is_none() {
-        let started = tokio::runtime::Builder::new_current_thread()
+    let started = match runtime.take() {
+        Some(runtime) => runtime,
+        None => tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build()?;
-        *runtime = Some(started);
-    }
-    Ok(runtime.as_ref().expect("it was just started"))
+            .build()?,
+    };
+    Ok(runtime.insert(started))
 }
 
 async fn or_interrupt<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -328,7 +341,7 @@ async fn answers(server: &Server) -> bool {
     }
 }
 
-fn named(globals: &Globals, word: Option<String>) -> Named {
+fn named(globals: &Globals, word: Option<&str>) -> Named {
     let password = if globals.askpass {
         Some(PasswordFrom::Prompt)
     } else if let Some(file) = &globals.password_file {
@@ -373,7 +386,9 @@ fn limited(mut target: Target, globals: &Globals) -> Result<Target, Failure> {
                 .hint("use rediss://, or --tls")
         })?;
         tls.is_insecure = true;
-        eprintln!("warning: --insecure accepts any certificate: whoever is in between can read along");
+        eprintln!(
+            "warning: --insecure accepts any certificate: whoever is in between can read along"
+        );
     }
     Ok(target)
 }

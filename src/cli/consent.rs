@@ -39,8 +39,7 @@ pub fn carry_out(
 ) -> Result<Option<Outcome>, Failure> {
     let policy = Policy::of(&visit.target);
     let refused = |refused| Failure::of_guard(command, &visit.target.name, &refused);
-    // A target that is read-only is not even asked.
-    guard::plan(&policy, change.clone(), Preview::default()).map_err(refused)?;
+    refuse_read_only(command, visit, &change)?;
     let preview = call.ask(visit, visit.server.preview(&change))?;
     let plan = guard::plan(&policy, change, preview).map_err(refused)?;
     if args.dry_run {
@@ -51,11 +50,25 @@ pub fn carry_out(
     let consent = if args.yes {
         Consent::Flag
     } else {
-        eprint!("{}", PlanAnswer(&plan).text(&Look::plain()));
+        eprint!("{}", PlanAnswer(&plan).text(Look::plain()));
         ask(call, &plan)?
     };
     let permit = plan.permit(&consent, &call.audit()?).map_err(refused)?;
     call.ask(visit, visit.server.apply(permit)).map(Some)
+}
+
+/// A target that is read-only is not even asked what a change would mean.
+///
+/// # Errors
+/// When the guard would refuse the change whatever the server says.
+pub fn refuse_read_only(command: &str, visit: &Visit, change: &Change) -> Result<(), Failure> {
+    guard::plan(
+        &Policy::of(&visit.target),
+        change.clone(),
+        Preview::default(),
+    )
+    .map(drop)
+    .map_err(|refused| Failure::of_guard(command, &visit.target.name, &refused))
 }
 
 fn ask(call: &mut Call, plan: &Plan) -> Result<Consent, Failure> {
@@ -66,11 +79,8 @@ fn ask(call: &mut Call, plan: &Plan) -> Result<Consent, Failure> {
         )
     };
     if !has_person() {
-        return Err(
-            refuse("not confirmed, and there is no terminal to ask on").hint(
-                "--dry-run shows the plan, --yes confirms it beforehand",
-            ),
-        );
+        return Err(refuse("not confirmed, and there is no terminal to ask on")
+            .hint("--dry-run shows the plan, --yes confirms it beforehand"));
     }
     match plan.asks() {
         Asks::Yes => {
@@ -109,7 +119,7 @@ impl Answer for PlanAnswer<'_> {
         })
     }
 
-    fn text(&self, look: &Look) -> String {
+    fn text(&self, look: Look) -> String {
         let Self(plan) = self;
         let (change, preview) = (plan.change(), plan.preview());
         let production = if plan.is_production() {
@@ -143,7 +153,10 @@ impl Answer for PlanAnswer<'_> {
         let undo = preview.undo.as_deref().unwrap_or("cannot be undone");
         lines.push(format!("  undo     {undo}"));
         for caution in &preview.cautions {
-            lines.push(format!("  {}  {caution}", look.paint(Paint::Caution, "caution")));
+            lines.push(format!(
+                "  {}  {caution}",
+                look.paint(Paint::Caution, "caution")
+            ));
         }
         lines.join("\n") + "\n"
     }
@@ -200,7 +213,7 @@ impl Answer for KeysAnswer<'_> {
         }
     }
 
-    fn text(&self, look: &Look) -> String {
+    fn text(&self, look: Look) -> String {
         let rows: Vec<Vec<String>> = self
             .rows(text::escape)
             .into_iter()
@@ -304,7 +317,9 @@ mod tests {
             change: "delete",
             keys: &keys,
         };
-        answer.verdict("local").map_or_else(|failure| failure.code(), |()| 0)
+        answer
+            .verdict("local")
+            .map_or_else(|failure| failure.code(), |()| 0)
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io;
 
-use crate::engine::fault;
 use crate::engine::Fault;
+use crate::engine::fault;
 use crate::guard::Refused;
 
 /// The end of a command that did not simply succeed.
@@ -95,9 +95,8 @@ impl Failure {
     pub fn of_guard(what: &str, target: &str, refused: &Refused) -> Self {
         let failure = Self::new(Kind::Guard, format!("{what} on {target}: {refused}"));
         match refused {
-            Refused::ReadOnly { .. } => {
-                failure.hint("it was made read-only by --read-only or by `read_only` in its profile")
-            }
+            Refused::ReadOnly { .. } => failure
+                .hint("it was made read-only by --read-only or by `read_only` in its profile"),
             Refused::NameNotTyped { .. } | Refused::NotConfirmed => {
                 failure.hint("--dry-run shows the plan, --yes confirms it without a terminal")
             }

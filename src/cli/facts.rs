@@ -78,10 +78,7 @@ pub fn overview(sample: &Sample, rates: Option<&Result<Rates, Break>>) -> Value 
 
 /// Hits by lookups since the counters began.
 pub fn lifetime_ratio(sample: &Sample) -> Option<f64> {
-    ratio(
-        sample.counters.hits? as f64,
-        sample.counters.misses? as f64,
-    )
+    ratio(sample.counters.hits? as f64, sample.counters.misses? as f64)
 }
 
 /// Field → why it is unknown.
@@ -228,7 +225,6 @@ fn slab_class(class: &SlabClass) -> Value {
 
 /// A key of a list: name, type, TTL, size and idle time.
 pub fn key_row(row: &KeyRow, now: UnixMs) -> Value {
-    let mut record = json!({ "key": key(&row.key) });
     let Some(KeyFacts::Here {
         kind,
         ttl,
@@ -236,24 +232,37 @@ pub fn key_row(row: &KeyRow, now: UnixMs) -> Value {
         idle,
     }) = &row.facts
     else {
-        return record;
+        return json!({
+            "key": key(&row.key),
+            "type": null,
+            "ttl_ms": null,
+            "size_bytes": null,
+            "idle_s": null,
+            "unsupported": { "type": NOT_SAID, "ttl_ms": NOT_SAID, "size_bytes": NOT_SAID },
+        });
     };
-    record["type"] = kind.word().into();
-    record["ttl_ms"] = ttl_ms(*ttl, now);
-    record["size_bytes"] = json!(size);
-    record["idle_s"] = json!(idle.map(seconds));
-    let mut unsupported = Map::new();
-    if *ttl == Ttl::Unknown {
-        unsupported.insert("ttl_ms".into(), "the server would not say".into());
-    }
-    if size.is_none() {
-        unsupported.insert("size_bytes".into(), "the server would not say".into());
-    }
+    let mut record = json!({
+        "key": key(&row.key),
+        "type": kind.word(),
+        "ttl_ms": ttl_ms(*ttl, now),
+        "size_bytes": size,
+        "idle_s": idle.map(seconds),
+    });
+    let unknown = [
+        ("ttl_ms", *ttl == Ttl::Unknown),
+        ("size_bytes", size.is_none()),
+    ];
+    let unsupported: Map<String, Value> = unknown
+        .into_iter()
+        .filter_map(|(field, is_unknown)| is_unknown.then(|| (field.to_owned(), NOT_SAID.into())))
+        .collect();
     if !unsupported.is_empty() {
         record["unsupported"] = Value::Object(unsupported);
     }
     record
 }
+
+const NOT_SAID: &str = "the server would not say";
 
 pub fn key(key: &Key) -> Value {
     bytes(key.bytes())
@@ -326,7 +335,7 @@ pub fn seconds(span: Duration) -> Value {
 
 /// Milliseconds, whole from one second on, where nobody reads fractions.
 pub fn millis(span: Duration) -> Value {
-    if span.as_secs() > 0 || span.subsec_nanos() % 1_000_000 == 0 {
+    if span.as_secs() > 0 || span.subsec_nanos().is_multiple_of(1_000_000) {
         json!(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
     } else {
         json!(span.as_secs_f64() * 1000.0)

@@ -6,6 +6,11 @@ use clap::{ArgAction, Args, ValueEnum};
 
 /// What may stand before and after any command.
 #[derive(Args, Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of a command line"
+)]
+#[expect(clippy::doc_markdown, reason = "help text for a terminal")]
 pub struct Globals {
     /// Go to this profile or URL (for a profile that is spelled like a command)
     #[arg(short, long = "target", value_name = "TARGET", help_heading = "Target")]
@@ -40,7 +45,12 @@ pub struct Globals {
     pub askpass: bool,
 
     /// Read the password from the first line of a file that only you can read
-    #[arg(long, value_name = "FILE", help_heading = "Login", conflicts_with = "password_env")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Login",
+        conflicts_with = "password_env"
+    )]
     pub password_file: Option<PathBuf>,
 
     /// Read the password from this environment variable (default: REDISCLI_AUTH, when set)
@@ -88,7 +98,13 @@ pub struct Globals {
     pub no_color: bool,
 
     /// Form of the output
-    #[arg(short, long, value_name = "FORMAT", value_enum, help_heading = "General")]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        help_heading = "General"
+    )]
     pub output: Option<Format>,
 
     /// Print the long help (`-h` alone prints the short one)

@@ -94,12 +94,30 @@ pub fn tree() -> clap::Command {
                 .value_name("TARGET")
                 .help("Profile or URL (redis://, rediss://, redis+unix://, memcached://, …)"),
         );
-    root.subcommands(COMMANDS.iter().map(|command| {
-        (command.args)(clap::Command::new(command.name))
+    let branch = |command: &Command| {
+        let word = command.name.rsplit(' ').next().unwrap_or(command.name);
+        (command.args)(clap::Command::new(word.to_owned()))
             .disable_help_flag(true)
             .override_usage(command.usage())
-    }))
-    .disable_help_subcommand(true)
+    };
+    let mut root = root.disable_help_subcommand(true);
+    for command in COMMANDS {
+        root = match command.name.split_once(' ') {
+            None => root.subcommand(branch(command)),
+            Some((group, _)) if root.find_subcommand(group).is_some() => {
+                root.mut_subcommand(group, |twig| twig.subcommand(branch(command)))
+            }
+            Some((group, _)) => {
+                let members: Vec<&str> = members(group).collect();
+                let twig = clap::Command::new(group.to_owned())
+                    .about(format!("{group}: {}", members.join(", ")))
+                    .disable_help_flag(true)
+                    .disable_help_subcommand(true);
+                root.subcommand(twig.subcommand(branch(command)))
+            }
+        };
+    }
+    root
 }
 
 const GENERAL_HELP: &str = "\
@@ -125,6 +143,7 @@ fn sort(words: Vec<OsString>) -> Result<Sorted, Failure> {
         rest: Vec::with_capacity(words.len()),
     };
     let flags = Flags::new();
+    let mut group: Option<String> = None;
     let mut words = words.into_iter().peekable();
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
@@ -148,15 +167,48 @@ fn sort(words: Vec<OsString>) -> Result<Sorted, Failure> {
             }
         } else if sorted.command.is_some() {
             sorted.rest.push(word);
-        } else if let Some(command) = COMMANDS.iter().find(|command| command.name == text) {
+        } else if let Some(group) = &group {
+            let name = format!("{group} {text}");
+            sorted.command = Some(named(&name).ok_or_else(|| no_such_command(&name))?);
+        } else if let Some(command) = named(&text) {
             sorted.command = Some(command);
+        } else if members(&text).next().is_some() {
+            group = Some(text.into_owned());
         } else if sorted.target.is_none() {
             sorted.target = Some(text.into_owned());
         } else {
             return Err(no_such_command(&text));
         }
     }
+    if let (Some(group), None) = (group, sorted.command) {
+        return Err(unfinished(&group));
+    }
     Ok(sorted)
+}
+
+/// The command of this name, which may be two words.
+fn named(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// The second words of the commands that begin with `group`.
+fn members(group: &str) -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().filter_map(move |command| {
+        let (first, second) = command.name.split_once(' ')?;
+        (first == group).then_some(second)
+    })
+}
+
+fn unfinished(group: &str) -> Failure {
+    let members: Vec<&str> = members(group).collect();
+    Failure::usage(format!(
+        "`{group}` needs to know what to do: {}",
+        members.join(" or ")
+    ))
+    .hint(format!(
+        "`cachedeck {group} {} --help` explains it",
+        members[0]
+    ))
 }
 
 /// `-` alone is a word (it stands for stdin), so is a negative number nowhere.
@@ -314,13 +366,19 @@ mod tests {
         tell("port", globals.port.map(|port| port.to_string()));
         tell(
             "socket",
-            globals.socket.as_ref().map(|path| path.display().to_string()),
+            globals
+                .socket
+                .as_ref()
+                .map(|path| path.display().to_string()),
         );
         tell("db", globals.database.map(|db| db.to_string()));
         tell("uri", globals.uri.clone());
         tell("user", globals.user.clone());
         tell("timeout", globals.timeout.clone());
-        tell("output", globals.output.map(|format| format.word().to_owned()));
+        tell(
+            "output",
+            globals.output.map(|format| format.word().to_owned()),
+        );
         tell("read_only", globals.read_only.then(|| "yes".to_owned()));
         told
     }
@@ -350,6 +408,8 @@ mod tests {
             ("--read-only local delete k",            "delete | local | read_only=yes"),
             ("show -- -key",                          "show | - | "),
             ("keys info",                             "keys | - | "),
+            ("local snapshot create --wait",          "snapshot create | local | "),
+            ("snapshot -o json status",               "snapshot status | - | output=json"),
             ("--interval 2s local",                   "open | local | "),
         ];
         for (line, meant) in table {
@@ -381,6 +441,8 @@ mod tests {
         let table = [
             ("local inof",             "error: `inof` is no command / hint: did you mean `info`?"),
             ("local frobnicate",       "error: `frobnicate` is no command / hint: `cachedeck --help` lists the commands"),
+            ("local snapshot",         "error: `snapshot` needs to know what to do: create or status / hint: `cachedeck snapshot create --help` explains it"),
+            ("snapshot statsu",        "error: `snapshot statsu` is no command / hint: did you mean `snapshot status`?"),
             ("-a secret info",         "error: there is no -a: a password on the command line is in the process list / hint: use --askpass, --password-file FILE, --password-env VARIABLE or REDISCLI_AUTH"),
             ("info --password=secret", "error: there is no --password: a password on the command line is in the process list / hint: use --askpass, --password-file FILE, --password-env VARIABLE or REDISCLI_AUTH"),
             ("info redis://u:pw@h",    "error: unexpected argument 'redis://u:***@h' found / hint: a target stands before the command: cachedeck TARGET info / hint: `cachedeck info --help` explains it"),

@@ -35,7 +35,7 @@ pub trait Answer {
     }
 
     /// For people: lines that end with a line feed.
-    fn text(&self, look: &Look) -> String;
+    fn text(&self, look: Look) -> String;
 
     /// Prometheus text, for the commands that offer it.
     fn prometheus(&self) -> Option<String> {
@@ -54,13 +54,15 @@ pub struct Envelope {
 
 impl Envelope {
     pub fn around(&self, data: Value) -> Value {
-        json!({
+        let mut all = json!({
             "schema": format!("cachedeck/v1/{}", self.command.replace(' ', "-")),
             "target": self.target,
             "at": units::rfc3339(self.at),
-            "data": data,
+            "data": null,
             "warnings": self.warnings,
-        })
+        });
+        all["data"] = data;
+        all
     }
 }
 
@@ -145,8 +147,8 @@ impl Output {
         self.format
     }
 
-    pub fn look(&self) -> &Look {
-        &self.look
+    pub fn look(&self) -> Look {
+        self.look
     }
 
     /// Prints the whole answer.
@@ -156,7 +158,7 @@ impl Output {
     pub fn answer(&mut self, envelope: &Envelope, answer: &impl Answer) -> Result<(), Failure> {
         match self.format {
             Format::Table => {
-                let text = answer.text(&self.look);
+                let text = answer.text(self.look);
                 self.stdout.write_all(text.as_bytes())?;
                 say_warnings(envelope);
             }
@@ -203,7 +205,9 @@ impl Output {
             .flexible(true)
             .from_writer(&mut self.stdout);
         if with_header {
-            writer.write_record(&sheet.header).map_err(io::Error::from)?;
+            writer
+                .write_record(&sheet.header)
+                .map_err(io::Error::from)?;
         }
         for row in &sheet.rows {
             writer.write_record(row).map_err(io::Error::from)?;
@@ -237,9 +241,20 @@ impl Output {
         Ok(())
     }
 
-    pub fn is_terminal(&self) -> bool {
+    pub fn is_terminal() -> bool {
         io::stdout().is_terminal()
     }
+}
+
+/// Text that is no answer: help, a schema, a script.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
 }
 
 /// JSON and YAML carry the warnings; elsewhere a person reads them.
@@ -265,10 +280,7 @@ mod tests {
     #[test]
     fn fields_of_fields_are_named_with_dots() {
         let data = json!({"keys": 3, "window": {"hit_ratio": 0.5}, "databases": [{"db": 0}]});
-        assert_eq!(
-            sheet(&data),
-            "keys=3 window.hit_ratio=0.5 databases.0.db=0"
-        );
+        assert_eq!(sheet(&data), "keys=3 window.hit_ratio=0.5 databases.0.db=0");
     }
 
     #[test]

@@ -35,9 +35,9 @@ impl Answer for Overview<'_> {
         data
     }
 
-    fn text(&self, look: &Look) -> String {
+    fn text(&self, look: Look) -> String {
         let mut page = Page {
-            look: *look,
+            look,
             text: String::new(),
         };
         self.headline(&mut page);
@@ -162,7 +162,11 @@ impl Overview<'_> {
         traffic("operations", counters.operations, at(|one| one.operations));
         traffic("evicted", counters.evicted, at(|one| one.evicted));
         traffic("expired", counters.expired, at(|one| one.expired));
-        traffic("connections", counters.connections, at(|one| one.connections));
+        traffic(
+            "connections",
+            counters.connections,
+            at(|one| one.connections),
+        );
         traffic("rejected", counters.rejected, at(|one| one.rejected));
         let network = match rates {
             Some(rates) => format!(
@@ -170,7 +174,11 @@ impl Overview<'_> {
                 rates.net_in.map_or_else(unknown, units::bytes_rate),
                 rates.net_out.map_or_else(unknown, units::bytes_rate)
             ),
-            None => format!("{} in, {} out", size(counters.net_in), size(counters.net_out)),
+            None => format!(
+                "{} in, {} out",
+                size(counters.net_in),
+                size(counters.net_out)
+            ),
         };
         page.line("network", &network);
     }
@@ -194,7 +202,9 @@ impl Overview<'_> {
             .map_or_else(String::new, |ratio| format!(", fragmentation {ratio:.2}"));
         page.line_if(
             "resident",
-            memory.resident.map(|bytes| format!("{bytes}{fragmentation}")),
+            memory
+                .resident
+                .map(|bytes| format!("{bytes}{fragmentation}")),
         );
         page.line_if("eviction", memory.policy.as_deref().map(shown));
     }
@@ -205,7 +215,10 @@ impl Overview<'_> {
         let limit = clients
             .limit
             .map_or_else(String::new, |limit| format!(" of {}", units::count(limit)));
-        page.line("connected", &format!("{}{limit}", number(clients.connected)));
+        page.line(
+            "connected",
+            &format!("{}{limit}", number(clients.connected)),
+        );
         page.line_if("blocked", clients.blocked.map(units::count));
     }
 
@@ -254,8 +267,7 @@ fn database(db: &Database) -> String {
         write!(words, ", {} with TTL", units::count(with_ttl)).expect("a string takes everything");
     }
     if let Some(average) = db.average_ttl {
-        write!(words, ", average TTL {}", units::span(average))
-            .expect("a string takes everything");
+        write!(words, ", average TTL {}", units::span(average)).expect("a string takes everything");
     }
     words
 }
@@ -285,7 +297,10 @@ fn replication_lines(page: &mut Page, role: Role, replication: &Replication) {
                 .map_or_else(String::new, |span| format!(" for {}", units::span(span)));
             page.look.paint(Paint::Danger, &format!("down{since}"))
         };
-        page.line("primary", &format!("{}, link {state}", shown(&link.primary)));
+        page.line(
+            "primary",
+            &format!("{}, link {state}", shown(&link.primary)),
+        );
         page.line("behind", &size(link.lag_bytes));
     } else {
         page.line("replicas", &units::count(replication.replicas.len() as u64));
@@ -314,7 +329,8 @@ fn persistence_lines(page: &mut Page, persistence: &Persistence, now: UnixMs) {
         Some(aof) => {
             let failed = [aof.last_write, aof.last_rewrite].contains(&Some(SaveStatus::Failed));
             let state = if failed {
-                page.look.paint(Paint::Danger, "last write or rewrite failed")
+                page.look
+                    .paint(Paint::Danger, "last write or rewrite failed")
             } else {
                 page.look.paint(Paint::Good, "ok")
             };

@@ -122,10 +122,20 @@ fn databases(text: &mut String, target: &str, sample: &Sample) {
     head(text, "keys", "gauge", "Keys per database");
     for db in databases {
         let index = db.index.to_string();
-        point(text, "keys", &[("target", target), ("db", &index)], db.keys as f64);
+        point(
+            text,
+            "keys",
+            &[("target", target), ("db", &index)],
+            db.keys as f64,
+        );
     }
     if databases.iter().any(|db| db.keys_with_ttl.is_some()) {
-        head(text, "keys_with_ttl", "gauge", "Keys with a TTL per database");
+        head(
+            text,
+            "keys_with_ttl",
+            "gauge",
+            "Keys with a TTL per database",
+        );
     }
     for db in databases {
         if let Some(keys) = db.keys_with_ttl {
@@ -144,7 +154,12 @@ fn replicas(text: &mut String, target: &str, sample: &Sample) {
     if lags.is_empty() {
         return;
     }
-    head(text, "replica_lag_bytes", "gauge", "Bytes a replica has not confirmed");
+    head(
+        text,
+        "replica_lag_bytes",
+        "gauge",
+        "Bytes a replica has not confirmed",
+    );
     for (address, lag) in lags {
         let labels = [("target", target), ("replica", address)];
         point(text, "replica_lag_bytes", &labels, lag.0 as f64);

@@ -222,7 +222,9 @@ impl List {
     }
 
     fn len(&self) -> usize {
-        self.kept.as_ref().map_or(self.printed, |kept| kept.rows.len())
+        self.kept
+            .as_ref()
+            .map_or(self.printed, |kept| kept.rows.len())
     }
 
     fn is_full(&self) -> bool {
@@ -260,7 +262,7 @@ impl List {
             _ => {
                 if self.printed == 0 {
                     let heading = heading(self.shows_idle);
-                    let look = *self.output.look();
+                    let look = self.output.look();
                     self.output.line(&look.paint(Paint::Heading, &heading))?;
                 }
                 self.output.line(&line(row, now, self.shows_idle))
@@ -383,7 +385,7 @@ impl Answer for Found<'_> {
         sheet(self.rows, self.now)
     }
 
-    fn text(&self, look: &Look) -> String {
+    fn text(&self, look: Look) -> String {
         let mut text = String::new();
         if !self.rows.is_empty() {
             text = look.paint(Paint::Heading, &heading(self.shows_idle)) + "\n";

@@ -23,6 +23,7 @@ use crate::model::{Target, parse_duration};
 ///     cachedeck -t sessions -t pages
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
+#[expect(clippy::doc_markdown, reason = "help text for a terminal")]
 pub struct OpenArgs {
     /// Time between two readings of a server
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]

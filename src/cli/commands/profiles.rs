@@ -90,11 +90,17 @@ impl Answer for Profiles<'_> {
     }
 
     fn sheet(&self) -> Sheet {
-        let header = ["name", "address", "environment", "is_read_only", "is_default"];
+        let header = [
+            "name",
+            "address",
+            "environment",
+            "is_read_only",
+            "is_default",
+        ];
         Sheet::of_records(&header, &self.records())
     }
 
-    fn text(&self, look: &Look) -> String {
+    fn text(&self, look: Look) -> String {
         if self.profiles.is_empty() {
             return String::new();
         }
@@ -113,7 +119,9 @@ impl Answer for Profiles<'_> {
                 vec![
                     text::escape(target.name.as_bytes()),
                     text::escape(target.address().as_bytes()),
-                    environment(target.environment).unwrap_or_default().to_owned(),
+                    environment(target.environment)
+                        .unwrap_or_default()
+                        .to_owned(),
                     notes.join(", "),
                 ]
             })

@@ -75,9 +75,11 @@ impl Answer for Answered<'_> {
         }
     }
 
-    fn text(&self, look: &Look) -> String {
+    fn text(&self, look: Look) -> String {
         let all = self.replication;
-        let offset = all.offset.map_or_else(|| "unknown".to_owned(), units::count);
+        let offset = all
+            .offset
+            .map_or_else(|| "unknown".to_owned(), units::count);
         let mut head = vec![
             look.paint(Paint::Heading, self.role.word()),
             format!("offset {offset}"),
@@ -92,7 +94,7 @@ impl Answer for Answered<'_> {
         let mut text = head.join(" · ") + "\n";
         if let Some(link) = &all.link {
             text.push('\n');
-            text.push_str(&link_lines(link, *look));
+            text.push_str(&link_lines(link, look));
         }
         if all.replicas.is_empty() {
             if all.link.is_none() {
@@ -108,7 +110,8 @@ impl Answer for Answered<'_> {
                     text::escape(one.address.as_bytes()),
                     text::escape(one.state.as_bytes()),
                     facts::size(one.lag_bytes),
-                    one.since_ack.map_or_else(|| "unknown".to_owned(), units::span),
+                    one.since_ack
+                        .map_or_else(|| "unknown".to_owned(), units::span),
                 ]
             })
             .collect();
@@ -122,16 +125,20 @@ fn link_lines(link: &Link, look: Look) -> String {
         (true, ..) => look.paint(Paint::Good, "up"),
         (false, true, _) => look.paint(
             Paint::Caution,
-            &format!("receiving a full copy, {} left", facts::size(link.sync_left)),
+            &format!(
+                "receiving a full copy, {} left",
+                facts::size(link.sync_left)
+            ),
         ),
         (false, false, Some(span)) => {
             look.paint(Paint::Danger, &format!("down for {}", units::span(span)))
         }
         (false, false, None) => look.paint(Paint::Danger, "down"),
     };
-    let last_io = link
-        .last_io
-        .map_or_else(|| "unknown".to_owned(), |span| format!("{} ago", units::span(span)));
+    let last_io = link.last_io.map_or_else(
+        || "unknown".to_owned(),
+        |span| format!("{} ago", units::span(span)),
+    );
     let writes = match link.is_read_only {
         Some(true) => "refused",
         Some(false) => "accepted, and lost at the next full copy",

@@ -5,12 +5,10 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::cli::call::now;
 use crate::cli::commands::keys::ttl_words;
-use crate::cli::output::{Answer, Look, Paint};
+use crate::cli::output::{Answer, Look, Output, Paint};
 use crate::cli::{Call, Failure, Kind, Next, Visit, consent, facts};
 use crate::engine::Backend;
-use crate::model::{
-    Key, KeyCard, KeyFacts, KeyKind, Part, Ttl, UnixMs, Value, Window, units,
-};
+use crate::model::{Key, KeyCard, KeyFacts, KeyKind, Part, Ttl, UnixMs, Value, Window, units};
 use crate::text::{self, Shape, Tabs};
 
 /// Print a key's card and its value
@@ -83,7 +81,11 @@ fn range(words: &str) -> Result<Range, String> {
     let (from, to) = words.split_once(':').ok_or_else(wrong)?;
     let number = |word: &str| word.parse::<u64>().map_err(|_| wrong());
     let from = if from.is_empty() { 0 } else { number(from)? };
-    let to = if to.is_empty() { None } else { Some(number(to)?) };
+    let to = if to.is_empty() {
+        None
+    } else {
+        Some(number(to)?)
+    };
     if to.is_some_and(|to| to <= from) {
         return Err("the range ends before it begins".to_owned());
     }
@@ -122,7 +124,10 @@ fn kind(call: &mut Call, visit: &Visit, key: &Key) -> Result<KeyKind, Failure> {
 }
 
 fn no_such_key(visit: &Visit) -> Failure {
-    Failure::new(Kind::No, format!("show on {}: no such key", visit.target.name))
+    Failure::new(
+        Kind::No,
+        format!("show on {}: no such key", visit.target.name),
+    )
 }
 
 fn is_bytes(kind: &KeyKind) -> bool {
@@ -130,7 +135,11 @@ fn is_bytes(kind: &KeyKind) -> bool {
 }
 
 fn window(kind: &KeyKind, range: Option<Range>) -> Window {
-    let usual = if is_bytes(kind) { BYTES_SHOWN } else { ELEMENTS_SHOWN };
+    let usual = if is_bytes(kind) {
+        BYTES_SHOWN
+    } else {
+        ELEMENTS_SHOWN
+    };
     let range = range.unwrap_or(Range { from: 0, to: None });
     Window {
         from: range.from,
@@ -155,7 +164,7 @@ fn raw(
         .hint("-o ndjson prints the elements of a collection"));
     }
     let mut output = call.output();
-    if output.is_terminal() {
+    if Output::is_terminal() {
         eprintln!("warning: raw bytes on a terminal: it obeys what they say");
     }
     let range = range.unwrap_or(Range { from: 0, to: None });
@@ -248,8 +257,8 @@ impl Answer for Shown<'_> {
         }
     }
 
-    fn text(&self, look: &Look) -> String {
-        let mut lines = self.card_lines(*look);
+    fn text(&self, look: Look) -> String {
+        let mut lines = self.card_lines(look);
         lines.push(String::new());
         lines.extend(self.value_lines());
         if let Some(note) = self.part_note() {
@@ -285,8 +294,15 @@ impl Shown<'_> {
         if !self.is_part() || matches!(self.value.part, Part::Opaque(_)) {
             return None;
         }
-        let unit = if is_bytes(&self.card.kind) { "bytes" } else { "elements" };
-        let of = self.value.of.map_or_else(|| "unknown".to_owned(), units::count);
+        let unit = if is_bytes(&self.card.kind) {
+            "bytes"
+        } else {
+            "elements"
+        };
+        let of = self
+            .value
+            .of
+            .map_or_else(|| "unknown".to_owned(), units::count);
         let shown = units::count(self.shown());
         let from = self.value.from;
         Some(format!(
@@ -316,7 +332,11 @@ impl Shown<'_> {
         }
         line("ttl", ttl);
         let length = card.length.map_or_else(String::new, |length| {
-            let unit = if is_bytes(&card.kind) { "bytes long" } else { "elements" };
+            let unit = if is_bytes(&card.kind) {
+                "bytes long"
+            } else {
+                "elements"
+            };
             format!(", {} {unit}", units::count(length))
         });
         line("size", format!("{}{length}", facts::size(card.size)));
@@ -337,7 +357,11 @@ impl Shown<'_> {
             line("cas", number(item.cas));
             line("slab", number(item.slab_class.map(u64::from)));
             if let Some(is_fetched) = item.fetched {
-                let words = if is_fetched { "yes" } else { "not since it was stored" };
+                let words = if is_fetched {
+                    "yes"
+                } else {
+                    "not since it was stored"
+                };
                 line("fetched", words.to_owned());
             }
         }
@@ -352,7 +376,7 @@ impl Shown<'_> {
                 .map(|(index, item)| format!("{index}  {}", text::escape(item)))
                 .collect(),
             Part::Set(items) => items.iter().map(|item| text::escape(item)).collect(),
-            Part::Hash(fields) => fields.iter().map(|field| pair(field)).collect(),
+            Part::Hash(fields) => fields.iter().map(pair).collect(),
             Part::SortedSet(members) => members
                 .iter()
                 .map(|(member, score)| format!("{score}  {}", text::escape(member)))
@@ -360,7 +384,10 @@ impl Shown<'_> {
             Part::Stream(entries) => entries
                 .iter()
                 .flat_map(|entry| {
-                    let fields = entry.fields.iter().map(|field| format!("  {}", pair(field)));
+                    let fields = entry
+                        .fields
+                        .iter()
+                        .map(|field| format!("  {}", pair(field)));
                     std::iter::once(text::escape(entry.id.as_bytes())).chain(fields)
                 })
                 .collect(),
@@ -393,8 +420,20 @@ mod tests {
 
     #[test]
     fn a_range_is_half_open() {
-        assert_eq!(range("0:100"), Ok(Range { from: 0, to: Some(100) }));
-        assert_eq!(range(":50"), Ok(Range { from: 0, to: Some(50) }));
+        assert_eq!(
+            range("0:100"),
+            Ok(Range {
+                from: 0,
+                to: Some(100)
+            })
+        );
+        assert_eq!(
+            range(":50"),
+            Ok(Range {
+                from: 0,
+                to: Some(50)
+            })
+        );
         assert_eq!(range("7:"), Ok(Range { from: 7, to: None }));
         assert!(range("7:7").is_err());
         assert!(range("-1:").is_err());

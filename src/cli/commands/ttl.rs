@@ -58,7 +58,9 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let keys = consent::keys(&args.key)?;
     let Some(wish) = wish(&args, now())? else {
         if args.consent.dry_run || args.consent.yes {
-            return Err(Failure::usage("--dry-run and --yes go with --set, --at or --persist"));
+            return Err(Failure::usage(
+                "--dry-run and --yes go with --set, --at or --persist",
+            ));
         }
         return read(call, &keys);
     };
@@ -180,7 +182,7 @@ impl Answer for Ttls<'_> {
         sheet
     }
 
-    fn text(&self, look: &Look) -> String {
+    fn text(&self, look: Look) -> String {
         let zone = jiff::tz::TimeZone::system();
         let rows: Vec<Vec<String>> = self
             .rows

@@ -69,13 +69,13 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     Ok(Next::Exit(0))
 }
 
-async fn follow(
-    args: &WatchArgs,
-    visit: &Visit,
-    printer: &mut Printer<'_>,
-) -> Result<(), Failure> {
+async fn follow(args: &WatchArgs, visit: &Visit, printer: &mut Printer<'_>) -> Result<(), Failure> {
     let failure = |fault: &Fault| Failure::of_server("watch", &visit.target.name, fault);
-    let mut before = visit.server.sample().await.map_err(|fault| failure(&fault))?;
+    let mut before = visit
+        .server
+        .sample()
+        .await
+        .map_err(|fault| failure(&fault))?;
     let mut lost: Option<Failure> = None;
     let start = tokio::time::Instant::now() + args.interval;
     let mut ticks = interval_at(start, args.interval);
@@ -144,9 +144,8 @@ impl Printer<'_> {
     }
 
     fn line(&mut self, reading: &Overview) -> Result<(), Failure> {
-        let look = *self.output.look();
-        if self.lines.is_multiple_of(HEADING_EVERY) && (self.lines == 0 || self.output.is_terminal())
-        {
+        let look = self.output.look();
+        if self.lines.is_multiple_of(HEADING_EVERY) && (self.lines == 0 || Output::is_terminal()) {
             let headings = cells(&HEADINGS.map(str::to_owned));
             self.output.line(&look.paint(Paint::Heading, &headings))?;
         }
@@ -167,13 +166,18 @@ impl Printer<'_> {
         let sample = reading.sample;
         let line = cells(&[
             time,
-            rates.hit_ratio.map_or_else(|| "-".to_owned(), units::percent),
+            rates
+                .hit_ratio
+                .map_or_else(|| "-".to_owned(), units::percent),
             rate(rates.operations),
             rate(rates.hits),
             rate(rates.misses),
             rate(rates.evicted),
             rate(rates.expired),
-            sample.memory.used.map_or_else(|| "?".to_owned(), |used| used.to_string()),
+            sample
+                .memory
+                .used
+                .map_or_else(|| "?".to_owned(), |used| used.to_string()),
             number(sample.clients.connected),
             number(sample.keys()),
         ]);
@@ -245,7 +249,7 @@ impl Answer for Readings {
         json!({ "readings": self.0 })
     }
 
-    fn text(&self, _look: &Look) -> String {
+    fn text(&self, _look: Look) -> String {
         String::new()
     }
 }

@@ -52,7 +52,10 @@ fn field(name: &str) -> String {
     let is_plain = name
         .bytes()
         .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-        && !["", "y", "n", "yes", "no", "on", "off", "true", "false", "null"].contains(&name);
+        && ![
+            "", "y", "n", "yes", "no", "on", "off", "true", "false", "null",
+        ]
+        .contains(&name);
     if is_plain {
         name.to_owned()
     } else {
