@@ -1,12 +1,11 @@
+//! Parse, do, print what went wrong, exit.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cachedeck::cli::run(std::env::args_os()) {
-        Ok(cachedeck::cli::Next::Exit(code)) => ExitCode::from(code),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.print();
-            ExitCode::from(failure.code())
-        }
-    }
+    let code = cachedeck::cli::run(std::env::args_os()).and_then(cachedeck::launch::launch);
+    ExitCode::from(code.unwrap_or_else(|failure| {
+        failure.print();
+        failure.code()
+    }))
 }

@@ -47,13 +47,11 @@ pub struct Config {
 /// Colours by what they must be read against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
-    /// What the terminal says of itself, else dark.
+    /// Dark: terminals do not say reliably what they are.
     #[default]
     Auto,
     Dark,
     Light,
-    /// The sixteen colours that every terminal lets its owner choose.
-    Basic,
     /// No colour at all.
     Plain,
 }
@@ -170,12 +168,11 @@ pub(super) const EXPECTATIONS: &[&str] = &[
 ];
 
 const THEMES: Words<Theme> = Words {
-    expected: "auto, dark, light, basic or plain",
+    expected: "auto, dark, light or plain",
     table: &[
         ("auto", Theme::Auto),
         ("dark", Theme::Dark),
         ("light", Theme::Light),
-        ("basic", Theme::Basic),
         ("plain", Theme::Plain),
     ],
     none: None,
