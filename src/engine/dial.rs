@@ -213,7 +213,14 @@ impl AsyncRead for Stream {
             Transport::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         match polled {
-            Poll::Ready(Ok(())) => Poll::Ready(this.allowance.take(&buf.filled()[before..])),
+            Poll::Ready(Ok(())) => {
+                let taken = this.allowance.take(&buf.filled()[before..]);
+                if taken.is_err() {
+                    // A read that fails has read nothing.
+                    buf.set_filled(before);
+                }
+                Poll::Ready(taken)
+            }
             Poll::Ready(Err(error)) => {
                 this.allowance.note(&error);
                 Poll::Ready(Err(error))
@@ -252,3 +259,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

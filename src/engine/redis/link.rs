@@ -260,13 +260,14 @@ impl Link {
         if let Some(fault) = allowance.fault(&self.place, "the login") {
             return fault;
         }
+        let head = allowance.head();
         match trouble {
-            Trouble::TimedOut if allowance.head().is_empty() => Fault::Timeout {
+            Trouble::TimedOut if !stranger::is_one(&head) => Fault::Timeout {
                 place: self.place.clone(),
                 doing: "logging in",
                 after: self.target.limits.connect,
             },
-            _ => stranger::fault(&self.place, &allowance.head()),
+            _ => stranger::fault(&self.place, &head),
         }
     }
 
@@ -377,3 +378,6 @@ async fn exchange(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
