@@ -67,11 +67,17 @@ impl Source {
     }
 
     pub fn is_test(&self, line: usize) -> bool {
-        self.path.starts_with("tests/")
+        self.is_test_file()
             || self
                 .tests
                 .iter()
                 .any(|(first, last)| (*first..=*last).contains(&line))
+    }
+
+    /// A file of `tests/`, or a module of tests that grew a file of its own (`mod tests;`).
+    fn is_test_file(&self) -> bool {
+        let inside = self.path.split('/').any(|part| part == "tests");
+        inside || self.path.ends_with("/tests.rs")
     }
 
     /// Whether the file declares a module of this name, which hides a crate of the same name.
