@@ -1,6 +1,9 @@
 //! What a cache is: plain values without I/O, clock or terminal.
 
 mod change;
+mod duration;
+#[cfg(test)]
+mod example;
 mod feature;
 mod history;
 mod key;
@@ -15,6 +18,7 @@ mod value;
 mod walk;
 
 pub use change::{Change, KeyOutcome, Outcome, Preview};
+pub use duration::{DurationError, DurationExpr, ExprError, parse_duration};
 pub use feature::{Feature, Features, Missing};
 pub use history::History;
 pub use key::{ItemFacts, Key, KeyCard, KeyFacts, KeyKind, KeyRow};
@@ -25,9 +29,7 @@ pub use snapshot::{
     Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, SnapshotWatch, Verdict,
 };
 pub use target::{Environment, Limits, Place, Protocol, Target, TargetError, Tls};
-pub use ttl::{
-    DurationError, DurationExpr, ExprError, Ttl, TtlError, TtlExpr, TtlWish, parse_duration,
-};
+pub use ttl::{Ttl, TtlError, TtlExpr, TtlWish};
 pub use units::{Bytes, SizeError, UnixMs};
 pub use value::{Part, StreamEntry, Value, Window};
 pub use walk::{Coverage, Pace, WalkAsk, WalkKey, WalkPage};

@@ -115,3 +115,130 @@ pub fn break_between(earlier: &Sample, later: &Sample) -> Option<Break> {
     .any(|(was, is)| matches!((was, is), (Some(was), Some(is)) if is < was));
     fell.then_some(Break::CountersReset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::example::sample;
+    use crate::model::{Bytes, Replication};
+
+    /// A reading after so many seconds with these hits and misses.
+    fn looked_up(seconds: u64, hits: u64, misses: u64) -> Sample {
+        let mut sample = sample(seconds, hits + misses);
+        sample.counters.hits = Some(hits);
+        sample.counters.misses = Some(misses);
+        sample
+    }
+
+    #[test]
+    fn a_rate_is_a_difference_over_time() {
+        let rates = Rates::between(&looked_up(10, 100, 100), &looked_up(20, 190, 110)).unwrap();
+        assert_eq!(rates.window, Duration::from_secs(10));
+        assert_eq!(rates.hits, Some(9.0));
+        assert_eq!(rates.misses, Some(1.0));
+        assert_eq!(rates.operations, Some(10.0));
+        assert_eq!(rates.hit_ratio, Some(0.9));
+    }
+
+    #[test]
+    fn bytes_and_the_replication_stream_have_rates_too() {
+        let reading = |seconds, bytes| {
+            let mut sample = sample(seconds, 0);
+            sample.counters.net_in = Some(Bytes(bytes));
+            sample.counters.net_out = Some(Bytes(2 * bytes));
+            sample.replication = Some(Replication {
+                id: None,
+                offset: Some(3 * bytes),
+                replicas: Vec::new(),
+                link: None,
+                backlog: None,
+            });
+            sample
+        };
+        let rates = Rates::between(&reading(0, 0), &reading(2, 100)).unwrap();
+        assert_eq!(rates.net_in, Some(50.0));
+        assert_eq!(rates.net_out, Some(100.0));
+        assert_eq!(rates.replicated, Some(150.0));
+    }
+
+    #[test]
+    fn unknown_stays_unknown() {
+        let rates = Rates::between(&looked_up(0, 1, 1), &sample(1, 10)).unwrap();
+        assert_eq!(
+            (rates.hits, rates.misses, rates.hit_ratio),
+            (None, None, None)
+        );
+        assert_eq!(
+            (rates.evicted, rates.net_in, rates.replicated),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn no_lookups_have_no_ratio() {
+        let rates = Rates::between(&looked_up(0, 5, 5), &looked_up(1, 5, 5)).unwrap();
+        assert_eq!((rates.hits, rates.hit_ratio), (Some(0.0), None));
+        assert_eq!(ratio(0.0, 0.0), None);
+        assert_eq!(ratio(0.0, 2.0), Some(0.0));
+    }
+
+    #[test]
+    fn a_restart_gives_no_rate() {
+        let mut later = sample(20, 500);
+        later.identity.run_id = "another".to_owned();
+        assert_eq!(
+            Rates::between(&sample(10, 100), &later),
+            Err(Break::Restarted)
+        );
+    }
+
+    #[test]
+    fn a_reset_of_counters_gives_no_rate() {
+        assert_eq!(
+            Rates::between(&sample(10, 100), &sample(20, 3)),
+            Err(Break::CountersReset)
+        );
+        let evicted = |seconds, evicted| {
+            let mut sample = sample(seconds, seconds);
+            sample.counters.evicted = evicted;
+            sample
+        };
+        assert_eq!(
+            Rates::between(&evicted(1, Some(5)), &evicted(2, Some(4))),
+            Err(Break::CountersReset)
+        );
+        // A counter that the server stopped telling is unknown, and no reset.
+        assert!(Rates::between(&evicted(1, Some(5)), &evicted(2, None)).is_ok());
+    }
+
+    #[test]
+    fn hits_that_our_own_lookups_moved_back_are_no_reset() {
+        let mut later = looked_up(2, 99, 51);
+        later.counters.operations = Some(200);
+        let rates = Rates::between(&looked_up(1, 100, 50), &later).unwrap();
+        assert_eq!((rates.hits, rates.misses), (Some(0.0), Some(1.0)));
+    }
+
+    #[test]
+    fn a_change_of_role_gives_no_rate() {
+        let mut later = sample(20, 500);
+        later.identity.role = Role::Replica;
+        let change = Break::RoleChanged {
+            from: Role::Primary,
+            to: Role::Replica,
+        };
+        assert_eq!(Rates::between(&sample(10, 100), &later), Err(change));
+    }
+
+    #[test]
+    fn no_time_gives_no_rate() {
+        assert_eq!(
+            Rates::between(&sample(10, 100), &sample(10, 200)),
+            Err(Break::NoTime)
+        );
+        assert_eq!(
+            Rates::between(&sample(10, 100), &sample(9, 200)),
+            Err(Break::NoTime)
+        );
+    }
+}

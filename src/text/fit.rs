@@ -66,7 +66,6 @@ pub fn pad_left(text: &str, cells: usize) -> String {
 }
 
 fn fits(text: &str, cells: usize) -> bool {
-    // No character takes less than a cell per four bytes but marks, so most long texts end here.
     if is_printable_ascii(text) {
         return text.len() <= cells;
     }
