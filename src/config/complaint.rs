@@ -35,7 +35,10 @@ impl Complaint {
         Self {
             line,
             column,
-            key: text::escape(key.trim_end_matches(": ").as_bytes()),
+            key: match key.trim_end_matches(": ") {
+                "" => String::new(),
+                key => text::escape(key.as_bytes()),
+            },
             why,
         }
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use regex::Regex;
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 
 use crate::text;
@@ -32,17 +33,21 @@ pub fn init(vars: &Vars) -> Result<PathBuf, ConfigError> {
         why: error.to_string(),
     })?;
     let level = vars.text("CACHEDECK_LOG")?.unwrap_or("warn");
+    let subscriber = subscriber(book, level)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|error| ConfigError::State {
+        directory: path.clone(),
+        why: error.to_string(),
+    })?;
+    Ok(path)
+}
+
+fn subscriber(book: Book, level: &str) -> Result<impl Subscriber + use<>, ConfigError> {
     let filter = EnvFilter::try_new(level).map_err(|_| ConfigError::Log)?;
-    tracing_subscriber::fmt()
+    Ok(tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
         .with_writer(Mutex::new(book))
-        .try_init()
-        .map_err(|error| ConfigError::State {
-            directory: path.clone(),
-            why: error.to_string(),
-        })?;
-    Ok(path)
+        .finish())
 }
 
 /// The file with what keeps it clean and small.
@@ -125,6 +130,29 @@ mod tests {
         let line = fs::read_to_string(&path).unwrap();
         assert_eq!(line, "no redis://ops:***@h:1/2 and rediss://:***@h\n");
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_logged_at_the_level_is_in_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NAME);
+        let book = Book::open(&path, 1000).unwrap();
+        tracing::subscriber::with_default(subscriber(book, "warn").unwrap(), || {
+            tracing::warn!(target_name = "prod", "lost redis://:CANARY@h");
+            tracing::info!("not this");
+        });
+        let log = fs::read_to_string(&path).unwrap();
+        assert_eq!(log.lines().count(), 1);
+        assert!(log.contains("WARN"), "{log}");
+        let end = "lost redis://:***@h target_name=\"prod\"\n";
+        assert!(log.ends_with(end), "{log}");
+    }
+
+    #[test]
+    fn a_wrong_level_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::open(&dir.path().join(NAME), 1000).unwrap();
+        assert!(matches!(subscriber(book, "a=b=c"), Err(ConfigError::Log)));
     }
 
     #[test]

@@ -214,10 +214,19 @@ fn at_address<'a>(named: &Named) -> Result<Found<'a>, ConfigError> {
             return Err(ConfigError::Conflict("-s and -h or -p"));
         }
         Some(socket) => Place::Unix(socket.clone()),
-        None => Place::Tcp {
-            host: named.host.clone().unwrap_or_else(|| LOCALHOST.to_owned()),
-            port: named.port.unwrap_or(Protocol::Redis.default_port()),
-        },
+        None => {
+            let host = named.host.as_deref().unwrap_or(LOCALHOST);
+            if !Target::is_host(host) {
+                return Err(ConfigError::Place {
+                    what: "-h",
+                    source: TargetError::Host,
+                });
+            }
+            Place::Tcp {
+                host: host.to_owned(),
+                port: named.port.unwrap_or(Protocol::Redis.default_port()),
+            }
+        }
     };
     Ok(Found {
         target: Target::at(Protocol::Redis, place),
@@ -441,6 +450,21 @@ profiles:
             }),
             Ok("redis://h:6379 y".into())
         );
+        assert_eq!(
+            flags(Named {
+                host: Some("fe80::1%eth0".into()),
+                ..none()
+            }),
+            Ok("redis://[fe80::1%25eth0]:6379 x".into())
+        );
+        for host in ["ops:CANARY@h", "redis://h", "", "[::1]"] {
+            let said = flags(Named {
+                host: Some(host.into()),
+                ..none()
+            });
+            let why = "-h: the host is not a host name or an address";
+            assert_eq!(said, Err(why.into()));
+        }
         assert!(
             flags(Named {
                 port: Some(7),

@@ -118,9 +118,14 @@ impl Nest {
     /// Ends the servers and waits until nothing is left.
     pub fn close(&mut self) {
         drop(self.keeper.stdin.take());
-        if waits(&mut self.keeper, END_TIME) {
-            return;
+        let has_ended = waits(&mut self.keeper, END_TIME);
+        // The directory goes last. If it is there, somebody stopped the keeper in its work.
+        if !has_ended || self.directory.path().exists() {
+            self.kill_the_group();
         }
+    }
+
+    fn kill_the_group(&mut self) {
         let group = i32::try_from(self.keeper.id())
             .ok()
             .and_then(rustix::process::Pid::from_raw);
@@ -265,8 +270,8 @@ save \"\"
 appendonly no
 maxmemory 64mb
 maxmemory-policy allkeys-lru
-slowlog-log-slower-than 1000
-latency-monitor-threshold 5
+slowlog-log-slower-than 500
+latency-monitor-threshold 1
 repl-diskless-sync yes
 repl-diskless-sync-delay 0
 "

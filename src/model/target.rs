@@ -62,6 +62,11 @@ impl Target {
         url::is_place(text)
     }
 
+    /// Whether `text` is the name or the address of a host, without port or brackets.
+    pub fn is_host(text: &str) -> bool {
+        url::is_host(text)
+    }
+
     /// The place as a URL of printable ASCII, without the password.
     pub fn address(&self) -> String {
         url::render(self)

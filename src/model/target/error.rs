@@ -25,7 +25,7 @@ pub enum TargetError {
     UnescapedPassword,
     #[error("the URL names no host")]
     NoHost,
-    #[error("the host of the URL is not a host name or an address")]
+    #[error("the host is not a host name or an address")]
     Host,
     #[error("the IPv6 address of the URL is not in brackets")]
     Brackets,

@@ -56,6 +56,10 @@ pub(super) fn is_place(text: &str) -> bool {
     text.contains("://") || is_snapshot_file(text)
 }
 
+pub(super) fn is_host(text: &str) -> bool {
+    is_host_name(text) || is_ipv6(text)
+}
+
 pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(TargetError::Invisible);
@@ -278,9 +282,7 @@ fn finish(mut target: Target) -> Result<Target, TargetError> {
 fn split_port(authority: &str) -> Result<(String, Option<&str>), TargetError> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (address, behind) = rest.split_once(']').ok_or(TargetError::Brackets)?;
-        let (number, zone) = cut(address, '%');
-        let zone_is_plain = zone.is_none_or(|zone| zone.chars().all(is_host_character));
-        if number.parse::<Ipv6Addr>().is_err() || !zone_is_plain {
+        if !is_ipv6(address) {
             return Err(TargetError::Host);
         }
         return match behind.strip_prefix(':') {
@@ -299,10 +301,21 @@ fn split_port(authority: &str) -> Result<(String, Option<&str>), TargetError> {
     if host.is_empty() {
         return Err(TargetError::NoHost);
     }
-    if host.len() > 253 || !host.chars().all(is_host_character) || host.starts_with('-') {
+    if !is_host_name(host) {
         return Err(TargetError::Host);
     }
     Ok((host.to_owned(), port))
+}
+
+/// `fe80::1`, also with the interface to reach it by: `fe80::1%eth0`.
+fn is_ipv6(text: &str) -> bool {
+    let (number, zone) = cut(text, '%');
+    number.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(is_host_name)
+}
+
+/// IPv4 addresses look like one too.
+fn is_host_name(text: &str) -> bool {
+    (1..=253).contains(&text.len()) && text.chars().all(is_host_character) && !text.starts_with('-')
 }
 
 fn is_host_character(c: char) -> bool {
