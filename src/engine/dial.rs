@@ -52,9 +52,9 @@ pub async fn dial(target: &Target) -> Result<Stream, Fault> {
             let name = tls::name(wanted, host)?;
             let connector = tls::connector(wanted).await?;
             let plain = tcp(host, *port, &limit).await?;
-            let secured = limit
-                .keep("agreeing on TLS", connector.connect(name, plain))
-                .await?
+            let secured = timeout_at(limit.ends, connector.connect(name, plain))
+                .await
+                .map_err(|_| tls::unanswered(&limit.place))?
                 .map_err(|error| tls::fault(&limit.place, &error))?;
             Transport::Tls(Box::new(secured))
         }
@@ -134,7 +134,9 @@ async fn tcp(host: &str, port: u16, limit: &Limit) -> Result<TcpStream, Fault> {
         .keep("looking up its name", lookup_host((host, port)))
         .await?
         .map_err(|error| {
-            limit.unreachable(format!("its name cannot be looked up ({})", words(&error)))
+            let words = words(&error);
+            let reason = words.rsplit(": ").next().unwrap_or(&words);
+            limit.unreachable(format!("its name cannot be looked up ({reason})"))
         })?
         .collect();
     let mut worst = limit.unreachable("its name has no address");
@@ -211,7 +213,14 @@ impl AsyncRead for Stream {
             Transport::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         match polled {
-            Poll::Ready(Ok(())) => Poll::Ready(this.allowance.take(&buf.filled()[before..])),
+            Poll::Ready(Ok(())) => {
+                let taken = this.allowance.take(&buf.filled()[before..]);
+                if taken.is_err() {
+                    // A read that fails has read nothing.
+                    buf.set_filled(before);
+                }
+                Poll::Ready(taken)
+            }
             Poll::Ready(Err(error)) => {
                 this.allowance.note(&error);
                 Poll::Ready(Err(error))
@@ -250,3 +259,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

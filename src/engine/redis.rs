@@ -16,6 +16,8 @@ mod plan;
 mod preflight;
 mod reply;
 mod sample;
+#[cfg(test)]
+mod scripted;
 mod slot;
 mod stranger;
 mod value;

@@ -4,9 +4,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::ParsedCertificate;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore,
     SignatureScheme,
@@ -46,10 +47,21 @@ fn config(wanted: &Tls) -> Result<ClientConfig, Fault> {
     let verifier: Arc<dyn ServerCertVerifier> = if wanted.is_insecure {
         Arc::new(AnyCertificate(Arc::clone(&provider)))
     } else {
-        let roots = Arc::new(roots(wanted.ca_file.as_deref())?);
-        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-            .build()
-            .map_err(|error| Fault::Setup(format!("no certificate authority is known: {error}")))?
+        let named = match &wanted.ca_file {
+            Some(ca_file) => certificates(ca_file)?,
+            None => Vec::new(),
+        };
+        let roots = Arc::new(roots(wanted.ca_file.as_deref(), &named)?);
+        let by_authority =
+            WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+                .build()
+                .map_err(|error| {
+                    Fault::Setup(format!("no certificate authority is known: {error}"))
+                })?;
+        Arc::new(OrNamed {
+            by_authority,
+            named,
+        })
     };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -70,12 +82,15 @@ fn config(wanted: &Tls) -> Result<ClientConfig, Fault> {
         .map_err(|error| unusable(key_file, &format!("the key does not fit: {error}")))
 }
 
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Fault> {
+fn roots(
+    ca_file: Option<&Path>,
+    named: &[CertificateDer<'static>],
+) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     if let Some(ca_file) = ca_file {
-        for certificate in certificates(ca_file)? {
+        for certificate in named {
             roots
-                .add(certificate)
+                .add(certificate.clone())
                 .map_err(|error| unusable(ca_file, &error.to_string()))?;
         }
         return Ok(roots);
@@ -129,6 +144,18 @@ fn unusable(file: &Path, why: &str) -> Fault {
 /// What TLS itself has against the connection, when it was TLS that broke it.
 pub(in crate::engine) fn cause(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
+}
+
+const PLAIN_TEXT: &str =
+    "the server speaks plain text on this port: drop the TLS (redis:// or memcached://)";
+
+/// A server that takes our first words of TLS for the beginning of a command waits for the rest.
+pub(in crate::engine) fn unanswered(place: &str) -> Fault {
+    Fault::Tls {
+        place: place.to_owned(),
+        why: "it did not answer the handshake in time".to_owned(),
+        hint: Some(format!("perhaps {PLAIN_TEXT}")),
+    }
 }
 
 /// Why TLS with a server failed, and what to try.
@@ -211,6 +238,7 @@ fn certificate_reason(flaw: &CertificateError) -> (String, Option<&'static str>)
             "its certificate was not signed by the authority that it names".to_owned(),
             Some(CA),
         ),
+        other if is_self_signed(other) => ("its certificate is self-signed".to_owned(), Some(CA)),
         other => (
             format!(
                 "its certificate is not acceptable: {}",
@@ -219,6 +247,12 @@ fn certificate_reason(flaw: &CertificateError) -> (String, Option<&'static str>)
             None,
         ),
     }
+}
+
+/// A certificate that is its own authority, as `openssl req -x509` makes them. The verifier's own
+/// type for it is hidden behind an `Other`.
+fn is_self_signed(flaw: &CertificateError) -> bool {
+    matches!(flaw, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
 /// The names of a certificate; `DnsName("cache.example")` is how they come.
@@ -238,6 +272,65 @@ fn carried(presented: &[String]) -> String {
         })
         .collect();
     names.join(", ")
+}
+
+/// Accepts what an authority has signed, and a self-signed certificate that the file of authorities
+/// names itself: people make one of those and copy it to both ends.
+#[derive(Debug)]
+struct OrNamed {
+    by_authority: Arc<WebPkiServerVerifier>,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for OrNamed {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verdict = self.by_authority.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match verdict {
+            Err(rustls::Error::InvalidCertificate(flaw))
+                if is_self_signed(&flaw) && self.named.contains(end_entity) =>
+            {
+                let certificate = ParsedCertificate::try_from(end_entity)?;
+                verify_server_name(&certificate, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.by_authority.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.by_authority.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.by_authority.supported_verify_schemes()
+    }
 }
 
 /// Accepts any certificate, for who asked for exactly that.

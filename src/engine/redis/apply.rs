@@ -237,3 +237,6 @@ async fn wait_for_a_new_second(core: &Core) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,13 +176,11 @@ impl Link {
                 .map_err(|trouble| self.greeting_fault(&trouble, &session.allowance))?;
             self.check_login(&login, &replies)
         };
-        let question = async {
-            exchange(session.connection.clone(), flight, left + limits.reply)
-                .await
-                .map_err(|trouble| self.fault(&trouble, &session.allowance, flight))
-        };
-        // In this order, since what is wrong with the login explains the rest.
-        let ((), replies) = tokio::try_join!(biased; greet, question)?;
+        // Whatever is wrong with the login explains the rest, so only it ends this early.
+        let question =
+            async { Ok(exchange(session.connection.clone(), flight, left + limits.reply).await) };
+        let ((), flown) = tokio::try_join!(greet, question)?;
+        let replies = flown.map_err(|trouble| self.fault(&trouble, &session.allowance, flight))?;
         slot.session = Some(session);
         slot.generation += 1;
         Ok(self.answer(slot, flight, replies, sent.elapsed()))
@@ -245,7 +243,7 @@ impl Link {
             if title == "AUTH" {
                 return Err(Fault::Login {
                     place: self.place.clone(),
-                    why: refusal.words(),
+                    why: refusal.words_about_login(),
                 });
             }
             let fault = refusal.fault(&self.place, &title);
@@ -262,13 +260,14 @@ impl Link {
         if let Some(fault) = allowance.fault(&self.place, "the login") {
             return fault;
         }
+        let head = allowance.head();
         match trouble {
-            Trouble::TimedOut(_) if allowance.head().is_empty() => Fault::Timeout {
+            Trouble::TimedOut if !stranger::is_one(&head) => Fault::Timeout {
                 place: self.place.clone(),
                 doing: "logging in",
                 after: self.target.limits.connect,
             },
-            _ => stranger::fault(&self.place, &allowance.head()),
+            _ => stranger::fault(&self.place, &head),
         }
     }
 
@@ -278,10 +277,10 @@ impl Link {
             return fault;
         }
         match trouble {
-            Trouble::TimedOut(after) => Fault::Timeout {
+            Trouble::TimedOut => Fault::Timeout {
                 place: self.place.clone(),
                 doing: "waiting for a reply",
-                after: *after,
+                after: self.target.limits.reply,
             },
             Trouble::Broken(error) if error.kind() == ErrorKind::Parse => {
                 let head = allowance.head();
@@ -348,7 +347,7 @@ impl Drop for Session {
 /// Why no replies came.
 #[derive(Debug)]
 enum Trouble {
-    TimedOut(Duration),
+    TimedOut,
     Broken(RedisError),
 }
 
@@ -365,7 +364,7 @@ async fn exchange(
     pipeline.ignore_errors();
     let replies: Vec<RedisResult<Value>> = timeout(limit, pipeline.query_async(&mut connection))
         .await
-        .map_err(|_| Trouble::TimedOut(limit))?
+        .map_err(|_| Trouble::TimedOut)?
         .map_err(Trouble::Broken)?;
     replies
         .into_iter()
@@ -379,3 +378,6 @@ async fn exchange(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

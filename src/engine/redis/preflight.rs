@@ -183,7 +183,7 @@ fn place(info: &Info) -> Option<PreflightNote> {
     match identity(info).role {
         Role::Primary if replicas > 0 => {
             let words =
-                format!("a primary with {replicas} replicas: one of them could do it instead");
+                format!("a primary with replicas ({replicas}): one of them could do it instead");
             Some(note(Verdict::Caution, "role", words))
         }
         Role::Primary => Some(note(
@@ -257,7 +257,7 @@ mod tests {
             "role:master\nconnected_slaves:2\n",
             "role",
             Verdict::Caution,
-            "2 replicas",
+            "replicas (2)",
         );
         check("role:slave\n", "role", Verdict::Good, "replica");
     }

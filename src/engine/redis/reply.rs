@@ -71,6 +71,16 @@ impl Refusal {
         self.code == "ERR" && self.detail.starts_with("An LFU maxmemory policy")
     }
 
+    /// Why `AUTH` was refused. The server's own words about superfluous passwords ask back.
+    pub fn words_about_login(&self) -> String {
+        let said = self.detail.to_ascii_lowercase();
+        if said.contains("without any password configured") || said.contains("no password is set") {
+            "it has no password, but one was given".to_owned()
+        } else {
+            self.words()
+        }
+    }
+
     /// What it means for whoever asked.
     pub fn fault(&self, place: &str, command: &str) -> Fault {
         let command = command.to_owned();

@@ -194,12 +194,15 @@ fn replicas(info: &Info, primary: Option<u64>) -> Vec<Replica> {
             let _number: u32 = name.strip_prefix("slave")?.parse().ok()?;
             let parts = parts(value);
             let offset: Option<u64> = parts.get("offset").and_then(|text| text.parse().ok());
+            let state = *parts.get("state")?;
+            // Before it is online, a replica's offset is not a place in the stream.
             let lag = primary
                 .zip(offset)
+                .filter(|_| state == "online")
                 .map(|(ahead, at)| ahead.saturating_sub(at));
             Some(Replica {
                 address: address(parts.get("ip")?, parts.get("port")?),
-                state: (*parts.get("state")?).to_owned(),
+                state: state.to_owned(),
                 offset,
                 lag_bytes: lag.map(Bytes),
                 since_ack: parts

@@ -27,6 +27,11 @@ pub fn fault(place: &str, head: &[u8]) -> Fault {
     }
 }
 
+/// Whether something was said that a Redis server would not say.
+pub fn is_one(head: &[u8]) -> bool {
+    !matches!(head.first(), None | Some(b'+' | b'-' | b':' | b'$' | b'*'))
+}
+
 /// The first line of what was said, safe to show and short.
 pub fn first_line(head: &[u8]) -> String {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or(head);
@@ -43,14 +48,14 @@ fn stranger(head: &[u8]) -> Option<(String, Option<&'static str>)> {
     const MEMCACHED: &str = "this looks like Memcached: use memcached://HOST:PORT";
     const TLS: &str = "the server speaks TLS: use rediss://";
     let starts = |with: &[u8]| head.starts_with(with);
-    if head.is_empty() {
+    if !is_one(head) {
         return None;
     }
     let said = format!("it said {}", first_line(head));
     Some(
         if starts(b"ERROR") || starts(b"CLIENT_ERROR") || starts(b"SERVER_ERROR") {
             (said, Some(MEMCACHED))
-        } else if starts(b"HTTP/") {
+        } else if starts(b"HTTP/") || starts(b"<!DOCTYPE") || starts(b"<html") {
             (said, Some("this is an HTTP server"))
         } else if starts(b"SSH-") {
             (said, Some("this is an SSH server"))
@@ -103,6 +108,15 @@ mod tests {
         check(
             b"-ERR max number of clients reached\r\n",
             "cache:6379 is not ready: max number of clients reached",
+            None,
+        );
+    }
+
+    #[test]
+    fn a_server_that_hangs_up_half_way_is_no_stranger() {
+        check(
+            b"+OK\r\n",
+            "cache:6379 closed the connection while logging in",
             None,
         );
     }

@@ -12,6 +12,10 @@ use crate::engine::redis::link::about;
 use crate::engine::redis::reply::{Reply, bytes, count, pairs, strings};
 use crate::model::{Bytes, Key, KeyCard, KeyKind, Part, StreamEntry, UnixMs, Value, Window};
 
+/// Elements that are read at a time at most, whatever the window: more would make other clients of
+/// the server wait.
+const MOST: u64 = 10_000;
+
 /// Entries of a stream that are passed over to reach a window at most.
 const FARTHEST_ENTRY: u64 = 10_000;
 
@@ -26,7 +30,7 @@ pub async fn show(
         let Some(mut card) = card(core, key).await? else {
             return Ok(None);
         };
-        let reader = Reader { core, key, window };
+        let reader = Reader::of(core, key, window, &card.kind);
         match reader.read(&card.kind).await {
             Err(Misread::OtherType) if !is_last => {}
             Err(Misread::OtherType) => {
@@ -39,8 +43,11 @@ pub async fn show(
                 return Ok(Some((card, reader.too_large(limit))));
             }
             Err(Misread::Fault(fault)) => return Err(fault),
-            Ok(value) => {
+            Ok(mut value) => {
                 card.length = value.of;
+                if value.cut.is_none() {
+                    value.cut = reader.bounded(window, value.of);
+                }
                 return Ok(Some((card, value)));
             }
         }
@@ -77,7 +84,34 @@ struct Came {
     count: u64,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// A reader of the window, or of as much of it as is read at a time.
+    fn of(core: &'a Core, key: &'a Key, window: Window, kind: &KeyKind) -> Self {
+        let most = if *kind == KeyKind::String {
+            // Room for what else comes in the flight.
+            core.target.limits.reply_bytes.saturating_sub(1024)
+        } else {
+            MOST
+        };
+        Self {
+            core,
+            key,
+            window: Window {
+                from: window.from,
+                count: window.count.min(most),
+            },
+        }
+    }
+
+    /// What to say when less was read than asked for, though there is more.
+    fn bounded(&self, asked: Window, of: Option<u64>) -> Option<String> {
+        let Window { from, count } = self.window;
+        let has_more = of.is_none_or(|of| of > from.saturating_add(count));
+        (count < asked.count && has_more).then(|| {
+            format!("the window was shortened to {count}, the most that is read at a time")
+        })
+    }
+
     async fn read(&self, kind: &KeyKind) -> Result<Value, Misread> {
         match kind {
             KeyKind::String => self.text().await,
@@ -95,22 +129,15 @@ impl Reader<'_> {
     }
 
     async fn text(&self) -> Result<Value, Misread> {
-        // Room for what else comes in the flight.
-        let most = self.core.target.limits.reply_bytes.saturating_sub(1024);
-        let count = self.window.count.min(most);
         let came = self
-            .flight("STRLEN", count, |count| {
+            .flight("STRLEN", self.window.count, |count| {
                 let mut get = about(&["GETRANGE"], self.key);
                 self.range(&mut get, count);
                 get
             })
             .await?;
         let text = bytes(came.rest).ok_or_else(|| self.out_of_protocol("GETRANGE"))?;
-        let mut value = self.value(Part::Text(text), came.of);
-        if count < self.window.count && came.of.is_some_and(|of| of > self.window.from + count) {
-            value.cut = Some(format!("no more than {} are read at a time", Bytes(count)));
-        }
-        Ok(value)
+        Ok(self.value(Part::Text(text), came.of))
     }
 
     async fn list(&self) -> Result<Value, Misread> {

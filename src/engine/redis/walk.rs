@@ -15,7 +15,7 @@ use crate::model::{Coverage, Feature, Key, Pace, WalkAsk, WalkKey, WalkPage};
 /// The first page is small, so that there is something to see at once.
 const FIRST_COUNT: u64 = 100;
 const MOST: u64 = 1000;
-const LEAST: u64 = 10;
+const LEAST: u64 = 100;
 /// A page for which the server worked longer than this is too large: others wait meanwhile.
 const LONG: Duration = Duration::from_millis(2);
 const SHORT: Duration = Duration::from_micros(700);

@@ -161,6 +161,7 @@ fn a_primary_tells_how_far_its_replicas_are_behind() {
     );
     assert_eq!(replication.replicas[1].address, "[::1]:6380");
     assert_eq!(replication.replicas[1].state, "wait_bgsave");
+    assert_eq!(replication.replicas[1].lag_bytes, None);
     assert!(replication.link.is_none());
 }
 
