@@ -136,7 +136,7 @@ impl MemcachedServer {
 
     /// Ends it if it still runs, and starts it again, empty, on the same port.
     pub fn restart(&mut self) {
-        self.process.end();
+        self.process.kill();
         process::retrying(|| {
             self.process = spawn(
                 &self.options,
@@ -182,6 +182,13 @@ impl MemcachedServer {
             ours.then_some(Ok(()))
         });
         answer.unwrap_or_else(|| Err(format!("no answer to stats:\n{}", self.log())))
+    }
+}
+
+impl Drop for MemcachedServer {
+    fn drop(&mut self) {
+        // It takes a second to leave when asked, and has nothing to put in order.
+        self.process.kill();
     }
 }
 
