@@ -7,3 +7,4 @@ pub mod engine;
 pub mod guard;
 pub mod model;
 pub mod text;
+pub mod tui;

@@ -1,0 +1,221 @@
+//! The dashboard: one loop, one channel, one state machine.
+//!
+//! ```text
+//! keys, mouse, signals, reports ──→ Event ──→ App::update ──→ Effects ──→ the loop does them
+//!                                                  └──→ draw(&App), when something changed
+//! ```
+//!
+//! Read `actions` and `panes` first: the two tables. `app` is the state machine, `deck` what is
+//! known of one target, `layers` what lies over the panes. The thread of the screen waits on the
+//! channel and on nothing else, so a slow or dead server never makes a key wait.
+
+pub mod actions;
+pub mod app;
+pub mod chrome;
+pub mod deck;
+pub mod event;
+pub mod keymap;
+pub mod layers;
+pub mod listen;
+pub mod panes;
+pub mod shell;
+pub mod terminal;
+pub mod theme;
+pub mod widgets;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use jiff::tz::TimeZone;
+
+use crate::engine::worker::Worker;
+use crate::guard::Audit;
+use crate::model::{Target, UnixMs};
+use crate::tui::app::{App, Setup};
+use crate::tui::event::{Effect, Ending, Event, ticket};
+use crate::tui::keymap::{Keymap, Overrides};
+use crate::tui::panes::PaneId;
+use crate::tui::terminal::Screen;
+use crate::tui::theme::{Theme, ThemeChoice};
+
+/// No screen is worth more than 60 pictures a second.
+const FRAME: Duration = Duration::from_millis(16);
+
+/// What a key after a rest waits for others to be drawn with.
+const NOW: Duration = Duration::from_millis(1);
+
+/// What the person or the config file chose.
+#[derive(Debug)]
+pub struct Options {
+    pub audit: Audit,
+    pub interval: Duration,
+    pub theme: ThemeChoice,
+    /// No colours, as `NO_COLOR` and `--no-color` ask.
+    pub no_color: bool,
+    /// ASCII only.
+    pub ascii: bool,
+    pub mouse: bool,
+    pub keys: Overrides,
+    pub start_pane: PaneId,
+}
+
+impl Options {
+    /// The defaults, with changes written down at `audit`.
+    pub fn new(audit: Audit) -> Self {
+        Self {
+            audit,
+            interval: Duration::from_secs(1),
+            theme: ThemeChoice::default(),
+            no_color: false,
+            ascii: false,
+            mouse: true,
+            keys: Overrides::new(),
+            start_pane: PaneId::Overview,
+        }
+    }
+}
+
+/// Opens the dashboard on `targets` and returns how it ended. The exit code is the caller's.
+///
+/// # Errors
+/// When there is no terminal, a key of the config is wrong, or the terminal breaks.
+pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
+    terminal::check()?;
+    if targets.is_empty() {
+        return Err(anyhow!("there is no target to show"));
+    }
+    let keymap = Keymap::new(&options.keys)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("no threads for the connections")?;
+    let (sender, events) = channel();
+    let screen = Screen::enter(options.mouse, sender.clone())?;
+    listen::start(&sender).context("no threads for keys and signals")?;
+    let workers = start_workers(&runtime, &targets, options.interval, &sender);
+    let app = App::new(
+        targets,
+        Setup {
+            theme: Theme {
+                choice: options.theme,
+                is_colourless: options.no_color,
+                is_ascii: options.ascii,
+            },
+            keymap,
+            audit: options.audit,
+            zone: TimeZone::system(),
+            interval: options.interval,
+            pane: options.start_pane,
+            now: now(),
+            area: screen.area()?,
+        },
+    );
+    let ending = Loop {
+        app,
+        screen,
+        workers,
+        events,
+        sender,
+    }
+    .run();
+    // A connection that hangs must not keep the program: what was sent is sent.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ending
+}
+
+fn start_workers(
+    runtime: &tokio::runtime::Runtime,
+    targets: &[Target],
+    interval: Duration,
+    sender: &Sender<Event>,
+) -> Vec<Worker> {
+    targets
+        .iter()
+        .enumerate()
+        .map(|(deck, target)| {
+            let sender = sender.clone();
+            let report = move |report| {
+                // A screen that is gone needs no reports.
+                drop(sender.send(Event::Report { deck, report }));
+            };
+            Worker::start(runtime.handle(), target.clone(), interval, report)
+        })
+        .collect()
+}
+
+struct Loop {
+    app: App,
+    screen: Screen,
+    workers: Vec<Worker>,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+}
+
+impl Loop {
+    fn run(mut self) -> anyhow::Result<Ending> {
+        let effects = self.app.begin();
+        if let Some(ending) = self.perform(effects)? {
+            return Ok(ending);
+        }
+        loop {
+            self.screen.draw(&self.app).context("the terminal broke")?;
+            let drawn = Instant::now();
+            let first = self.wait()?;
+            // What comes within one frame is drawn together.
+            let frame_end = (drawn + FRAME).max(Instant::now() + NOW);
+            let mut next = Some(first);
+            while let Some(event) = next {
+                let effects = self.app.update(event, now());
+                if let Some(ending) = self.perform(effects)? {
+                    return Ok(ending);
+                }
+                next = frame_end
+                    .checked_duration_since(Instant::now())
+                    .and_then(|rest| self.events.recv_timeout(rest).ok());
+            }
+        }
+    }
+
+    /// The next event, or a tick when something on the screen changes by itself.
+    fn wait(&self) -> anyhow::Result<Event> {
+        let Some(due) = self.app.next_due() else {
+            return self.events.recv().context("every thread is gone");
+        };
+        let pause = due.since(now()).unwrap_or_default();
+        match self.events.recv_timeout(pause) {
+            Ok(event) => Ok(event),
+            Err(RecvTimeoutError::Timeout) => Ok(Event::Tick),
+            Err(RecvTimeoutError::Disconnected) => Err(anyhow!("every thread is gone")),
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) -> anyhow::Result<Option<Ending>> {
+        for effect in effects {
+            match effect {
+                Effect::Ask { deck, query } => self.ask(deck, query)?,
+                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Redraw => self.screen.resume()?,
+                Effect::Suspend if terminal::can_suspend() => self.screen.suspend()?,
+                Effect::Suspend => {}
+                Effect::Quit(ending) => return Ok(Some(ending)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn ask(&mut self, deck: usize, query: crate::engine::worker::Query) -> anyhow::Result<()> {
+        if let Err(query) = self.workers[deck].ask(query) {
+            let ticket = ticket(&query);
+            self.sender
+                .send(Event::Undelivered { deck, ticket })
+                .map_err(|_| anyhow!("every thread is gone"))?;
+        }
+        Ok(())
+    }
+}
+
+fn now() -> UnixMs {
+    UnixMs(jiff::Timestamp::now().as_millisecond())
+}

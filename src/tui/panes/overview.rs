@@ -1,0 +1,150 @@
+//! Is this cache healthy, right now?
+
+mod charts;
+mod compact;
+mod lines;
+mod memory;
+mod traffic;
+
+pub use lines::event;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use crate::model::Sample;
+use crate::text;
+use crate::tui::actions::Action;
+use crate::tui::deck::Deck;
+use crate::tui::layers::Layer;
+use crate::tui::layers::text::TextLayer;
+use crate::tui::panes::states::draw_nothing_yet;
+use crate::tui::panes::{Handled, Pane, PaneId};
+use crate::tui::shell::{Cx, Shell};
+use crate::tui::widgets::panel;
+
+pub const PANE: Pane = Pane {
+    id: PaneId::Overview,
+    title: "Overview",
+    open: Action::OpenOverview,
+    draw,
+    act,
+    is_possible,
+    ..Pane::STILL
+};
+
+/// Below this, facts stand in one or two plain columns.
+const SMALLEST: (u16, u16) = (72, 11);
+
+/// Rows of charts that are worth drawing, with their frame.
+const CHARTS: u16 = 4;
+
+fn act(cx: &mut Cx, action: Action) -> Handled {
+    let (Action::ServerText, Some(sample)) = (action, cx.deck.latest()) else {
+        return Handled::No;
+    };
+    let lines = sample
+        .raw
+        .iter()
+        .map(|(name, value)| {
+            let name = text::escape(name.as_bytes());
+            format!(
+                " {}  {}",
+                text::pad(&name, 34),
+                text::escape(value.as_bytes())
+            )
+        })
+        .collect();
+    let layer = TextLayer::new("In the server's words", lines);
+    cx.shell.layers.push(Layer::Text(layer));
+    Handled::Yes
+}
+
+fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
+    let has_text = deck.latest().is_some_and(|sample| !sample.raw.is_empty());
+    action == Action::ServerText && has_text
+}
+
+fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
+    let Some(sample) = deck.latest() else {
+        return draw_nothing_yet(shell, deck, frame, area);
+    };
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        return compact::draw(shell, deck, sample, frame, area);
+    }
+    let parts = Parts::of(area, lines::height(deck, sample));
+    draw_tables(shell, deck, sample, frame, parts.tables);
+    charts::draw(shell, deck, sample, frame, parts.charts);
+    lines::draw(shell, deck, sample, frame, parts.lines);
+}
+
+/// The pane from top to bottom: tables, charts, lines.
+struct Parts {
+    tables: Rect,
+    charts: Rect,
+    lines: Rect,
+}
+
+impl Parts {
+    fn of(area: Rect, lines: u16) -> Self {
+        let tables = traffic::HEIGHT.min(area.height);
+        let rest = area.height - tables;
+        let lines = lines.min(rest);
+        let charts = rest - lines;
+        // Charts that would be too low leave their rows to nobody: empty is calmer than squeezed.
+        let charts = if charts < CHARTS { 0 } else { charts };
+        Self {
+            tables: Rect {
+                height: tables,
+                ..area
+            },
+            charts: Rect {
+                y: area.y + tables,
+                height: charts,
+                ..area
+            },
+            lines: Rect {
+                y: area.y + tables + charts,
+                height: lines,
+                ..area
+            },
+        }
+    }
+}
+
+fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
+    let theme = shell.theme;
+    let first = if area.width >= 120 { 64 } else { 56 };
+    let second = Rect {
+        x: area.x + first,
+        width: area.width - first,
+        ..area
+    };
+    let first = Rect {
+        width: first,
+        ..area
+    };
+    let inner = panel::within(theme, frame, first, "Traffic", "");
+    traffic::draw(shell, deck, sample, frame, inner);
+    if second.width < 84 {
+        let inner = panel::within(theme, frame, second, "Memory", "");
+        let mut facts = memory::memory(deck, sample);
+        // The policy stands last: it is what can be missed where there is no room.
+        let policy = facts.len() - usize::from(sample.memory.policy.is_some());
+        let policy = facts.split_off(policy);
+        facts.extend(memory::clients(sample));
+        facts.extend(policy);
+        return crate::tui::widgets::facts::draw(theme, frame, inner, &facts);
+    }
+    let thirds = ratatui::layout::Layout::horizontal([
+        ratatui::layout::Constraint::Fill(5),
+        ratatui::layout::Constraint::Fill(4),
+        ratatui::layout::Constraint::Fill(5),
+    ])
+    .split(second);
+    let inner = panel::within(theme, frame, thirds[0], "Memory", "");
+    crate::tui::widgets::facts::draw(theme, frame, inner, &memory::memory(deck, sample));
+    let inner = panel::within(theme, frame, thirds[1], "Clients", "");
+    let mut facts = memory::clients(sample);
+    facts.extend(memory::server(sample));
+    crate::tui::widgets::facts::draw(theme, frame, inner, &facts);
+    memory::draw_contents(theme, sample, frame, thirds[2]);
+}

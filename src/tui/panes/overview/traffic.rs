@@ -1,0 +1,116 @@
+//! What is asked of the cache, over four spans of time side by side.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::model::{Bytes, Rates, Sample, ratio, units};
+use crate::text;
+use crate::tui::deck::Deck;
+use crate::tui::panes::states::age;
+use crate::tui::shell::Shell;
+use crate::tui::theme::{Theme, Tone};
+
+/// Rows of the table with its frame.
+pub const HEIGHT: u16 = 11;
+
+const LABELS: usize = 9;
+
+const WINDOWS: [(Duration, &str); 3] = [
+    (Duration::from_secs(10), "10 s"),
+    (Duration::from_secs(60), "1 min"),
+    (Duration::from_secs(15 * 60), "15 min"),
+];
+
+/// A row: what a window shows, what a lifetime shows, and when that is worth a look.
+struct Row {
+    label: &'static str,
+    of_rates: fn(&Rates) -> Option<String>,
+    of_life: fn(&Sample) -> Option<String>,
+    tone: fn(&Rates) -> Tone,
+}
+
+#[rustfmt::skip]
+static ROWS: &[Row] = &[
+    Row { label: "hit ratio",  of_rates: |r| r.hit_ratio.map(units::percent),    of_life: life_ratio,                              tone: |_| Tone::Title },
+    Row { label: "hits",       of_rates: |r| r.hits.map(units::rate),            of_life: |s| s.counters.hits.map(units::count_short),      tone: plain },
+    Row { label: "misses",     of_rates: |r| r.misses.map(units::rate),          of_life: |s| s.counters.misses.map(units::count_short),    tone: plain },
+    Row { label: "ops", of_rates: |r| r.operations.map(units::rate),      of_life: |s| s.counters.operations.map(units::count_short), tone: |_| Tone::Title },
+    Row { label: "evicted",    of_rates: |r| r.evicted.map(units::rate),         of_life: |s| s.counters.evicted.map(units::count_short),   tone: |r| above_zero(r.evicted, Tone::Caution) },
+    Row { label: "expired",    of_rates: |r| r.expired.map(units::rate),         of_life: |s| s.counters.expired.map(units::count_short),   tone: plain },
+    Row { label: "net in",     of_rates: |r| r.net_in.map(units::bytes_rate),    of_life: |s| bytes(s.counters.net_in),            tone: plain },
+    Row { label: "net out",    of_rates: |r| r.net_out.map(units::bytes_rate),   of_life: |s| bytes(s.counters.net_out),           tone: plain },
+];
+
+pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
+    let theme = shell.theme;
+    let cells = usize::from(area.width).saturating_sub(LABELS + 2) / 4;
+    let rates = WINDOWS.map(|(window, _)| deck.history.rates(window));
+    let mut lines = vec![heading(theme, &rates, cells)];
+    for row in ROWS {
+        let mut spans = vec![Span::styled(
+            format!(" {}", text::pad(row.label, LABELS)),
+            theme.style(Tone::Muted),
+        )];
+        for rates in &rates {
+            let value = rates.as_ref().and_then(row.of_rates);
+            let tone = rates.as_ref().map_or(Tone::Muted, row.tone);
+            spans.push(cell(theme, value, tone, cells));
+        }
+        spans.push(cell(theme, (row.of_life)(sample), Tone::Muted, cells));
+        lines.push(Line::from(spans));
+    }
+    for (row, line) in area.rows().zip(lines) {
+        frame.render_widget(line, row);
+    }
+}
+
+fn heading(theme: Theme, rates: &[Option<Rates>; 3], cells: usize) -> Line<'static> {
+    let mut spans = vec![Span::raw(" ".repeat(LABELS + 1))];
+    for ((window, name), rates) in WINDOWS.iter().zip(rates) {
+        // A young history, or one since a break, covers less than the name says.
+        let name = match rates {
+            Some(rates) if rates.window < window.mul_f64(0.8) => {
+                format!("last {}", age(rates.window))
+            }
+            _ => (*name).to_owned(),
+        };
+        spans.push(cell(theme, Some(name), Tone::Muted, cells));
+    }
+    spans.push(cell(theme, Some("lifetime".to_owned()), Tone::Muted, cells));
+    Line::from(spans)
+}
+
+fn cell(theme: Theme, value: Option<String>, tone: Tone, width: usize) -> Span<'static> {
+    match value {
+        Some(value) => Span::styled(text::pad_left(&value, width), theme.style(tone)),
+        None => Span::styled(
+            text::pad_left(theme.unknown(), width),
+            theme.style(Tone::Muted),
+        ),
+    }
+}
+
+/// Hits by lookups since the server's counters began.
+pub fn life_ratio(sample: &Sample) -> Option<String> {
+    let (hits, misses) = (sample.counters.hits?, sample.counters.misses?);
+    ratio(hits as f64, misses as f64).map(units::percent)
+}
+
+fn bytes(bytes: Option<Bytes>) -> Option<String> {
+    bytes.map(|bytes| bytes.to_string())
+}
+
+fn plain(_: &Rates) -> Tone {
+    Tone::Plain
+}
+
+pub fn above_zero(rate: Option<f64>, tone: Tone) -> Tone {
+    if rate.is_some_and(|rate| rate > 0.0) {
+        tone
+    } else {
+        Tone::Plain
+    }
+}
