@@ -194,6 +194,10 @@ impl Call {
         Ok(targets)
     }
 
+    pub fn names_targets(&self) -> bool {
+        self.line.target.is_some() || !self.line.globals.targets.is_empty()
+    }
+
     /// The audit file, in a state directory that only we can write.
     ///
     /// # Errors

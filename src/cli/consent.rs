@@ -8,7 +8,7 @@ use crate::cli::output::{Answer, Look, Paint, Sheet};
 use crate::cli::{Call, Failure, Kind, Visit, facts};
 use crate::engine::Backend;
 use crate::guard::{self, Asks, Consent, Plan, Policy};
-use crate::model::{Change, Key, KeyOutcome, Outcome, Preview, units};
+use crate::model::{Change, Key, KeyOutcome, Outcome, Preview, TtlWish, units};
 use crate::text;
 
 /// The flags of every command that changes something.
@@ -51,7 +51,7 @@ pub fn carry_out(
         Consent::Flag
     } else {
         eprint!("{}", PlanAnswer(&plan).text(Look::plain()));
-        ask(call, &plan)?
+        ask(call, command, &plan)?
     };
     let permit = plan.permit(&consent, &call.audit()?).map_err(refused)?;
     call.ask(visit, visit.server.apply(permit)).map(Some)
@@ -71,11 +71,11 @@ pub fn refuse_read_only(command: &str, visit: &Visit, change: &Change) -> Result
     .map_err(|refused| Failure::of_guard(command, &visit.target.name, &refused))
 }
 
-fn ask(call: &mut Call, plan: &Plan) -> Result<Consent, Failure> {
+fn ask(call: &mut Call, command: &str, plan: &Plan) -> Result<Consent, Failure> {
     let refuse = |why: &str| {
         Failure::new(
             Kind::Guard,
-            format!("{} on {}: {why}", plan.change().word(), plan.target()),
+            format!("{command} on {}: {why}", plan.target()),
         )
     };
     if !has_person() {
@@ -150,7 +150,7 @@ impl Answer for PlanAnswer<'_> {
         if !preview.cost.is_empty() {
             lines.push(format!("  cost     {}", preview.cost));
         }
-        let undo = preview.undo.as_deref().unwrap_or("cannot be undone");
+        let undo = preview.undo.as_deref().unwrap_or("not possible");
         lines.push(format!("  undo     {undo}"));
         for caution in &preview.cautions {
             lines.push(format!(
@@ -168,6 +168,10 @@ fn headline(change: &Change) -> String {
         many => format!("{} keys", units::count(many as u64)),
     };
     match change {
+        Change::SetTtl {
+            keys: all,
+            wish: TtlWish::Never,
+        } => format!("Let {} live for ever", keys(all.len())),
         Change::SetTtl { keys: all, wish } => {
             let zone = jiff::tz::TimeZone::system();
             let wish = wish.words(crate::cli::call::now(), &zone);
@@ -222,7 +226,9 @@ impl Answer for KeysAnswer<'_> {
                 vec![outcome, row[0].clone(), row[2].clone()]
             })
             .collect();
-        look.table(&["OUTCOME", "KEY", "WHY"], &rows)
+        let headings = ["OUTCOME", "KEY", "WHY"];
+        let has_reasons = rows.iter().any(|row| !row[2].is_empty());
+        look.table(&headings[..if has_reasons { 3 } else { 2 }], &rows)
     }
 }
 
@@ -245,10 +251,10 @@ impl KeysAnswer<'_> {
     ///
     /// # Errors
     /// When not everything was done.
-    pub fn verdict(&self, target: &str) -> Result<(), Failure> {
+    pub fn verdict(&self, command: &str, target: &str) -> Result<(), Failure> {
         let (done, gone, failed) = Outcome::Keys(self.keys.to_vec()).counts();
         let all = done + gone + failed;
-        let on = format!("{} on {target}", self.change);
+        let on = format!("{command} on {target}");
         match (done, gone, failed) {
             (_, 0, 0) => Ok(()),
             (0, 1, 0) => Err(Failure::new(Kind::No, format!("{on}: no such key"))),
@@ -318,7 +324,7 @@ mod tests {
             keys: &keys,
         };
         answer
-            .verdict("local")
+            .verdict("delete", "local")
             .map_or_else(|failure| failure.code(), |()| 0)
     }
 

@@ -46,8 +46,8 @@ pub fn overview(sample: &Sample, rates: Option<&Result<Rates, Break>>) -> Value 
         "resident_bytes": sample.memory.resident,
         "peak_bytes": sample.memory.peak,
         "system_bytes": sample.memory.system,
-        "fragmentation_ratio": sample.memory.fragmentation,
-        "eviction_policy": sample.memory.policy,
+        "fragmentation": sample.memory.fragmentation,
+        "policy": sample.memory.policy,
         "hit_ratio": lifetime_ratio(sample),
         "hits": counters.hits,
         "misses": counters.misses,
@@ -61,19 +61,40 @@ pub fn overview(sample: &Sample, rates: Option<&Result<Rates, Break>>) -> Value 
         "net_in_bytes": counters.net_in,
         "net_out_bytes": counters.net_out,
         "clients": sample.clients.connected,
-        "clients_blocked": sample.clients.blocked,
-        "clients_limit": sample.clients.limit,
+        "blocked_clients": sample.clients.blocked,
+        "client_limit": sample.clients.limit,
         "ops_per_s": measured.and_then(|rates| rates.operations),
         "databases": sample.databases.as_ref().map(|all| list(all, database)),
         "replication": sample.replication.as_ref().map(replication),
         "persistence": sample.persistence.as_ref().map(persistence),
-        "slabs": sample.slabs.as_ref().map(slabs),
     });
+    if let Some(all) = &sample.slabs {
+        data["slabs"] = slabs(all);
+    }
     if rates.is_some() {
         data["window"] = measured.map_or(Value::Null, window);
     }
+    explain_nulls(&data, &mut unsupported);
     data["unsupported"] = Value::Object(unsupported);
     data
+}
+
+/// No null without a reason, be it a general one.
+fn explain_nulls(data: &Value, unsupported: &mut Map<String, Value>) {
+    let unknown = data
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| value.is_null());
+    for (field, _) in unknown {
+        let why = match field.as_str() {
+            "hit_ratio" if !data["hits"].is_null() => "there were no lookups yet",
+            _ => "the server does not report it",
+        };
+        unsupported
+            .entry(field.as_str())
+            .or_insert_with(|| why.into());
+    }
 }
 
 /// Hits by lookups since the counters began.
@@ -254,7 +275,8 @@ pub fn key_row(row: &KeyRow, now: UnixMs) -> Value {
     ];
     let unsupported: Map<String, Value> = unknown
         .into_iter()
-        .filter_map(|(field, is_unknown)| is_unknown.then(|| (field.to_owned(), NOT_SAID.into())))
+        .filter(|(_, is_unknown)| *is_unknown)
+        .map(|(field, _)| (field.to_owned(), NOT_SAID.into()))
         .collect();
     if !unsupported.is_empty() {
         record["unsupported"] = Value::Object(unsupported);

@@ -81,7 +81,7 @@ impl Page {
     }
 
     fn line(&mut self, label: &str, value: &str) {
-        let label = text::pad(label, 15);
+        let label = text::pad(label, 15.max(text::width(label)));
         writeln!(self.text, "  {label} {value}").expect("a string takes everything");
     }
 
@@ -226,7 +226,9 @@ impl Overview<'_> {
         page.heading("Keyspace");
         page.line("keys", &number(self.sample.keys()));
         let databases = self.sample.databases.as_deref().unwrap_or_default();
-        for db in databases {
+        // Where there is one database and nothing to say of it, the line above has said it.
+        let is_told = databases.len() < 2 && databases.iter().all(|db| db.keys_with_ttl.is_none());
+        for db in databases.iter().filter(|_| !is_told) {
             page.line(&format!("db {}", db.index), &database(db));
         }
     }

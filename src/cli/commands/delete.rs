@@ -46,7 +46,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         };
         let envelope = call.envelope("delete", &visit, Vec::new());
         call.output().answer(&envelope, &answer)?;
-        answer.verdict(&visit.target.name)?;
+        answer.verdict("delete", &visit.target.name)?;
     }
     Ok(Next::Exit(0))
 }

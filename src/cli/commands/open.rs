@@ -49,8 +49,16 @@ pub fn args(command: clap::Command) -> clap::Command {
 }
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
-    needs_screen()?;
-    let targets = call.targets()?;
+    // A word that names nothing is the better thing to hear about than a missing terminal; but
+    // nobody is asked anything before there is one.
+    let targets = if call.names_targets() {
+        let targets = call.targets()?;
+        needs_screen()?;
+        targets
+    } else {
+        needs_screen()?;
+        call.targets()?
+    };
     Ok(Next::Open(Box::new(session(call, targets)?)))
 }
 

@@ -332,10 +332,11 @@ impl Shown<'_> {
         }
         line("ttl", ttl);
         let length = card.length.map_or_else(String::new, |length| {
-            let unit = if is_bytes(&card.kind) {
-                "bytes long"
-            } else {
-                "elements"
+            let unit = match (is_bytes(&card.kind), length) {
+                (true, 1) => "byte long",
+                (true, _) => "bytes long",
+                (false, 1) => "element",
+                (false, _) => "elements",
             };
             format!(", {} {unit}", units::count(length))
         });

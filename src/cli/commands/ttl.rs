@@ -75,7 +75,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         };
         let envelope = call.envelope("ttl", &visit, Vec::new());
         call.output().answer(&envelope, &answer)?;
-        answer.verdict(&visit.target.name)?;
+        answer.verdict("ttl", &visit.target.name)?;
     }
     Ok(Next::Exit(0))
 }

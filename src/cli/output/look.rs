@@ -71,7 +71,7 @@ impl Look {
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled)
             .set_header(headings.iter().map(|one| one.trim_start_matches('>')))
-            .add_rows(rows);
+            .add_rows(rows.iter().map(|row| &row[..headings.len().min(row.len())]));
         for (column, heading) in table.column_iter_mut().zip(headings) {
             column.set_padding((0, 2));
             if heading.starts_with('>') {
