@@ -5,6 +5,8 @@
 
 #[path = "screens/common.rs"]
 mod common;
+#[path = "screens/keys.rs"]
+mod keys;
 #[path = "screens/overview.rs"]
 mod overview;
 
