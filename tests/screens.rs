@@ -3,12 +3,23 @@
 //! The clock stands still, the zone is UTC, and the servers are made up, so that a picture changes
 //! only when the program does.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a picture that cannot be made is a failed test"
+)]
+
+#[path = "screens/changes.rs"]
+mod changes;
 #[path = "screens/common.rs"]
 mod common;
 #[path = "screens/keys.rs"]
 mod keys;
 #[path = "screens/overview.rs"]
 mod overview;
+#[path = "screens/replication.rs"]
+mod replication;
+#[path = "screens/snapshots.rs"]
+mod snapshots;
 
 use common::{Screen, memcached_up, redis_down, redis_up};
 

@@ -8,7 +8,7 @@ use ratatui::layout::{Position, Rect};
 
 use crate::engine::worker::{Query, Report, SessionState, Ticket, WalkStep};
 use crate::guard::Audit;
-use crate::model::{Target, UnixMs};
+use crate::model::{Change, Target, UnixMs};
 use crate::tui::actions::{Action, Risk, Scope};
 use crate::tui::chrome;
 use crate::tui::deck::{Deck, Waiter};
@@ -163,6 +163,14 @@ impl App {
             }
             _ => {}
         }
+    }
+
+    /// Starts the way of a change on the active target: preview, plan, question, permit, outcome.
+    pub fn propose(&mut self, change: Change, now: UnixMs) -> Vec<Effect> {
+        self.shell.now = now;
+        let active = self.active;
+        self.cx(active).propose(change);
+        std::mem::take(&mut self.shell.effects)
     }
 
     pub fn open(&mut self, pane: PaneId) {

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use crate::engine::worker::SessionState;
 use crate::model::UnixMs;
 use crate::text;
-use crate::tui::actions::{ACTIONS, Risk};
+use crate::tui::actions::{ACTIONS, Action, Risk};
 use crate::tui::app::{App, LATE};
 use crate::tui::deck::Deck;
 use crate::tui::layers;
@@ -143,7 +143,7 @@ impl Parts {
     }
 }
 
-fn tab(app: &App, title: &str, open: crate::tui::actions::Action) -> String {
+fn tab(app: &App, title: &str, open: Action) -> String {
     format!(" {} {title} ", app.shell.keymap.key(open))
 }
 
@@ -194,6 +194,11 @@ fn draw_body(app: &App, frame: &mut Frame, area: Rect) {
         return frame.render_widget(line.centered(), row);
     }
     (pane.draw)(&app.shell, deck, frame, area);
+    let is_stale = matches!(deck.session, SessionState::Down { .. }) && deck.latest().is_some();
+    if is_stale {
+        let stale = app.shell.theme.style(Tone::Stale);
+        frame.buffer_mut().set_style(area, stale);
+    }
 }
 
 fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
@@ -203,14 +208,15 @@ fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
         frame.render_widget(Line::styled(words, theme.style(flash.tone)), area);
         return;
     }
+    if !app.shell.layers.is_empty() {
+        let back = hint(theme, app, "back", Action::Back);
+        return frame.render_widget(Line::from(back.to_vec()), area);
+    }
     let mut spans = vec![];
     let mut left = usize::from(area.width);
     // The last two always fit: how to learn more, and how to leave.
-    let [help, quit] = [
-        crate::tui::actions::Action::Help,
-        crate::tui::actions::Action::Quit,
-    ]
-    .map(|action| hint(theme, app, action.row().label, action));
+    let [help, quit] =
+        [Action::Help, Action::Quit].map(|action| hint(theme, app, action.row().label, action));
     let kept = width(&help) + width(&quit);
     for row in ACTIONS {
         let is_kept = row.label == "help" || row.label == "quit";
@@ -232,12 +238,7 @@ fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Line::from(spans), area);
 }
 
-fn hint(
-    theme: Theme,
-    app: &App,
-    label: &'static str,
-    action: crate::tui::actions::Action,
-) -> [Span<'static>; 2] {
+fn hint(theme: Theme, app: &App, label: &'static str, action: Action) -> [Span<'static>; 2] {
     let key = app.shell.keymap.key(action);
     [
         Span::styled(format!(" {key}"), theme.style(Tone::Key)),

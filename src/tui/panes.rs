@@ -11,7 +11,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::engine::worker::Report;
-use crate::model::{Feature, Outcome, UnixMs};
+use crate::model::{Change, Feature, Outcome, UnixMs};
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
 use crate::tui::shell::{Cx, Shell};
@@ -46,6 +46,8 @@ pub enum Notice<'a> {
     Due,
     /// The person asked to read the server again.
     Refresh,
+    /// A permitted change goes to the server now.
+    Sent(&'a Change),
     /// A change was carried out on this target.
     Changed(&'a Outcome),
 }

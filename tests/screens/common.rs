@@ -7,9 +7,9 @@ use cachedeck::engine::Fault;
 use cachedeck::engine::worker::{Query, Report, SessionState};
 use cachedeck::guard::Audit;
 use cachedeck::model::{
-    Aof, Backlog, Bytes, Clients, Counters, Database, Engine, Environment, Feature, Features,
-    Identity, Limits, Memory, Persistence, Place, Protocol, Replica, Replication, Role, Sample,
-    SaveStatus, SlabClass, Slabs, Target, UnixMs,
+    Aof, Backlog, Bytes, Change, Clients, Counters, Database, Engine, Environment, Feature,
+    Features, Identity, Limits, Memory, Persistence, Place, Protocol, Replica, Replication, Role,
+    Sample, SaveStatus, SlabClass, Slabs, Target, UnixMs,
 };
 use cachedeck::tui::app::{App, Setup};
 use cachedeck::tui::chrome;
@@ -103,6 +103,12 @@ impl Screen {
         self
     }
 
+    /// Proposes a change as a pane does.
+    pub fn propose(&mut self, change: Change) {
+        let effects = self.app.propose(change, NOW);
+        self.effects.extend(effects);
+    }
+
     /// The newest question that was asked.
     pub fn asked(&mut self) -> Option<Query> {
         while let Some(effect) = self.effects.pop_back() {
@@ -166,7 +172,7 @@ pub fn redis_up() -> Vec<Report> {
 
 /// A server that has just been started and never used.
 pub fn redis_empty() -> Vec<Report> {
-    let mut sample = redis(0);
+    let mut sample = redis(WATCHED);
     sample.databases = Some(Vec::new());
     sample.counters = Counters {
         hits: Some(0),

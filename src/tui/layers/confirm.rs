@@ -106,6 +106,7 @@ impl Confirm {
         };
         match plan.as_ref().clone().permit(consent, &app.shell.audit) {
             Ok(permit) => {
+                app.notice_all(self.deck, Notice::Sent(&self.change));
                 let mut cx = app.cx(self.deck);
                 let ticket = cx.ticket_for(Waiter::Guard);
                 cx.ask(Query::Apply {

@@ -6,6 +6,7 @@ mod lines;
 mod memory;
 mod traffic;
 
+pub use lines::event;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -69,7 +70,7 @@ fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return compact::draw(shell, deck, sample, frame, area);
     }
-    let parts = Parts::of(area, lines::height(deck, sample, area.width));
+    let parts = Parts::of(area, lines::height(deck, sample));
     draw_tables(shell, deck, sample, frame, parts.tables);
     charts::draw(shell, deck, sample, frame, parts.charts);
     lines::draw(shell, deck, sample, frame, parts.lines);
@@ -111,7 +112,7 @@ impl Parts {
 
 fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;
-    let first = if area.width >= 120 { 64 } else { 52 };
+    let first = if area.width >= 120 { 64 } else { 56 };
     let second = Rect {
         x: area.x + first,
         width: area.width - first,
@@ -126,7 +127,11 @@ fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, a
     if second.width < 84 {
         let inner = panel::within(theme, frame, second, "Memory", "");
         let mut facts = memory::memory(deck, sample);
+        // The policy stands last: it is what can be missed where there is no room.
+        let policy = facts.len() - usize::from(sample.memory.policy.is_some());
+        let policy = facts.split_off(policy);
         facts.extend(memory::clients(sample));
+        facts.extend(policy);
         return crate::tui::widgets::facts::draw(theme, frame, inner, &facts);
     }
     let thirds = ratatui::layout::Layout::horizontal([

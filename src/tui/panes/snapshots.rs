@@ -1,25 +1,185 @@
-//! The snapshots pane.
+//! What is on the server's disk, and getting more of it there.
+
+mod view;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
 
+use crate::engine::Fault;
+use crate::engine::worker::{Query, Report, Ticket};
+use crate::model::{
+    Change, Feature, Outcome, Persistence, Preflight, SnapshotState, SnapshotWatch, UnixMs,
+};
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
-use crate::tui::panes::{Pane, PaneId};
-use crate::tui::shell::Shell;
+use crate::tui::panes::states::draw_nothing_yet;
+use crate::tui::panes::{Handled, Notice, Pane, PaneId};
+use crate::tui::shell::{Cx, Shell};
+use crate::tui::theme::Tone;
+
+/// Snapshots remembered; the oldest go first.
+const REMEMBERED: usize = 50;
 
 #[derive(Debug, Default)]
-pub struct SnapshotsState {}
+pub struct SnapshotsState {
+    preflight: Option<Result<Preflight, Fault>>,
+    asked: Option<Ticket>,
+    /// The reading before the server was told to save.
+    before: Option<Persistence>,
+    watch: Option<SnapshotWatch>,
+    /// The snapshots of this session, oldest first. The last one may still be running.
+    past: Vec<Past>,
+}
+
+/// A snapshot that somebody asked for here.
+#[derive(Clone, Debug, PartialEq)]
+struct Past {
+    began: UnixMs,
+    state: SnapshotState,
+}
 
 pub const PANE: Pane = Pane {
     id: PaneId::Snapshots,
     title: "Snapshots",
     open: Action::OpenSnapshots,
     draw,
+    act,
+    is_possible,
+    report,
+    notice,
     ..Pane::STILL
 };
 
-fn draw(_: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
-    frame.render_widget(Line::from(deck.target.name.as_str()), area);
+fn act(cx: &mut Cx, action: Action) -> Handled {
+    match action {
+        Action::CreateSnapshot => create(cx),
+        Action::CheckSnapshot => check(cx),
+        _ => return Handled::No,
+    }
+    Handled::Yes
+}
+
+fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
+    let can = deck.features.need(Feature::Snapshot).is_ok() && deck.is_up();
+    match action {
+        Action::CreateSnapshot => can && deck.snapshots.watch.is_none(),
+        Action::CheckSnapshot => can,
+        _ => false,
+    }
+}
+
+fn create(cx: &mut Cx) {
+    if let Err(missing) = cx.deck.features.need(Feature::Snapshot) {
+        let words = crate::text::escape(missing.0.as_bytes());
+        return cx.say(Tone::Caution, words);
+    }
+    if cx.deck.snapshots.watch.is_some() {
+        return cx.say(Tone::Caution, "a snapshot is already being written");
+    }
+    cx.propose(Change::Snapshot);
+}
+
+/// Asks what speaks for and against a snapshot.
+fn check(cx: &mut Cx) {
+    if cx.deck.features.need(Feature::Snapshot).is_err() {
+        return;
+    }
+    if let Some(old) = cx.deck.snapshots.asked.take() {
+        cx.forget(old);
+    }
+    let ticket = cx.ticket(PaneId::Snapshots);
+    cx.deck.snapshots.asked = Some(ticket);
+    cx.ask(Query::Preflight { ticket });
+}
+
+fn report(cx: &mut Cx, report: Report) {
+    if let Report::Preflight { preflight, .. } = report {
+        cx.deck.snapshots.asked = None;
+        cx.deck.snapshots.preflight = Some(preflight);
+    }
+}
+
+fn notice(cx: &mut Cx, notice: Notice) {
+    match notice {
+        Notice::Opened | Notice::Refresh => check(cx),
+        // A check that could not be made is made when there is somebody to ask.
+        Notice::Up if cx.shell.pane == PaneId::Snapshots => check(cx),
+        Notice::Sent(Change::Snapshot) => {
+            cx.deck.snapshots.before = cx
+                .deck
+                .latest()
+                .and_then(|sample| sample.persistence.clone());
+        }
+        Notice::Changed(Outcome::Snapshot(state)) => begin(cx, state.clone()),
+        Notice::Sampled => follow(cx),
+        _ => {}
+    }
+}
+
+/// The server accepted a snapshot: from here on its readings say how it goes.
+fn begin(cx: &mut Cx, state: SnapshotState) {
+    let began = cx.now();
+    let state = match state {
+        SnapshotState::Idle => SnapshotState::Running {
+            progress: None,
+            elapsed: None,
+        },
+        state => state,
+    };
+    let snapshots = &mut cx.deck.snapshots;
+    let is_running = matches!(state, SnapshotState::Running { .. });
+    snapshots.past.push(Past { began, state });
+    let surplus = snapshots.past.len().saturating_sub(REMEMBERED);
+    snapshots.past.drain(..surplus);
+    let before = snapshots.before.take();
+    if is_running {
+        snapshots.watch = Some(SnapshotWatch::begin(&before.unwrap_or_default()));
+        cx.ask(Query::SampleNow);
+    }
+}
+
+fn follow(cx: &mut Cx) {
+    let now = cx
+        .deck
+        .latest()
+        .and_then(|sample| sample.persistence.clone());
+    let snapshots = &mut cx.deck.snapshots;
+    let (Some(now), Some(watch)) = (now, &mut snapshots.watch) else {
+        return;
+    };
+    let state = watch.state(&now);
+    let words = ended(&state);
+    if let Some(past) = snapshots.past.last_mut() {
+        past.state = state;
+    }
+    if let Some((tone, words)) = words {
+        snapshots.watch = None;
+        cx.say(tone, words);
+        check(cx);
+    }
+}
+
+/// What to say of a snapshot that is decided.
+fn ended(state: &SnapshotState) -> Option<(Tone, String)> {
+    match state {
+        SnapshotState::Idle | SnapshotState::Running { .. } => None,
+        SnapshotState::Done { .. } => Some((
+            Tone::Good,
+            "the snapshot is written: saving ended, status ok, save time advanced".to_owned(),
+        )),
+        SnapshotState::Failed { why } => Some((
+            Tone::Danger,
+            format!(
+                "the snapshot failed: {}",
+                crate::text::escape(why.as_bytes())
+            ),
+        )),
+    }
+}
+
+fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
+    match deck.latest() {
+        Some(sample) => view::draw(shell, deck, sample, frame, area),
+        None => draw_nothing_yet(shell, deck, frame, area),
+    }
 }

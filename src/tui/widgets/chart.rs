@@ -53,13 +53,9 @@ impl Chart<'_> {
             let right = self.level(column * 2 + 1, height);
             for (row, y) in (area.top()..area.bottom()).rev().enumerate() {
                 let mut dots = 0;
-                for dot in 0..4 {
-                    let at = row * 4 + dot;
-                    for (side, level) in [left, right].into_iter().enumerate() {
-                        if level.is_some_and(|level| at < level) {
-                            dots |= DOTS[side][dot];
-                        }
-                    }
+                for (side, level) in DOTS.iter().zip([left, right]) {
+                    let filled = level.unwrap_or_default().saturating_sub(row * 4);
+                    dots |= side.iter().take(filled).sum::<u32>();
                 }
                 if dots > 0 {
                     let symbol = char::from_u32(BRAILLE + dots).unwrap_or(' ');

@@ -61,19 +61,22 @@ impl Fact {
             },
         ];
         let used: usize = spans.iter().map(Span::width).sum();
-        let left = width.saturating_sub(used + 2);
+        let left = width.saturating_sub(used + 1);
         if let Some(share) = self.bar
             && left >= 4
         {
             spans.push(Span::raw(" "));
-            let cells = left.min(40);
+            let cells = left.min(41) - 1;
             spans.extend(crate::tui::widgets::gauge::bar(
                 theme, share, cells, self.tone,
             ));
         }
-        if !self.note.is_empty() && left >= 3 {
-            let note = text::fit(&self.note, left);
-            spans.push(Span::styled(format!(" {note}"), theme.style(Tone::Muted)));
+        // Half a note confuses more than none.
+        if text::width(&self.note) <= left {
+            spans.push(Span::styled(
+                format!(" {}", self.note),
+                theme.style(Tone::Muted),
+            ));
         }
         Line::from(spans)
     }

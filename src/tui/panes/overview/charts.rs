@@ -35,13 +35,15 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
     {
         let curve = curve(deck, sample, &time);
         let note = if place.width >= 44 {
-            format!("{} top {}", time.words(), curve.top_words)
+            format!("{}, top {}", time.words(), curve.top_words)
         } else if place.width >= 30 {
             time.words()
         } else {
             String::new()
         };
-        let title = format!("{} {}", curve.title, curve.now);
+        let title = format!("{} {}", curve.title, curve.now)
+            .trim_end()
+            .to_owned();
         let inner = panel::within(shell.theme, frame, place, &title, &note);
         Chart {
             points: &curve.points,

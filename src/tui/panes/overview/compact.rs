@@ -38,7 +38,8 @@ fn facts(deck: &Deck, sample: &Sample) -> Vec<Fact> {
         Fact::new("ops", rate(|rates| rates.operations).map(units::rate)),
     ];
     let mut memory = memory::memory(deck, sample);
-    facts.extend(memory.drain(..memory.len().min(2)));
+    let filled = memory.remove(2);
+    facts.extend([memory.remove(0), filled]);
     facts.push(
         Fact::new("evicted", evicted.map(units::rate)).tone(above_zero(evicted, Tone::Caution)),
     );

@@ -15,7 +15,7 @@ const LABELS: usize = 12;
 
 type Words = Vec<(Tone, String)>;
 
-pub fn height(deck: &Deck, sample: &Sample, _: u16) -> u16 {
+pub fn height(deck: &Deck, sample: &Sample) -> u16 {
     let marks = u16::from(!deck.marks.is_empty());
     let reasons = u16::from(!sample.unsupported.is_empty());
     3 + marks + reasons
@@ -34,17 +34,20 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
         lines.push(("unknown", unknown(sample)));
     }
     for (row, (label, words)) in area.rows().zip(lines) {
-        frame.render_widget(line(shell, label, words), row);
+        frame.render_widget(line(shell, label, words, usize::from(row.width)), row);
     }
 }
 
-fn line(shell: &Shell, label: &'static str, words: Words) -> Line<'static> {
+fn line(shell: &Shell, label: &'static str, words: Words, width: usize) -> Line<'static> {
     let theme = shell.theme;
     let mut spans = vec![Span::styled(
         format!(" {} ", text::pad(label, LABELS)),
         theme.style(Tone::Muted),
     )];
-    for (tone, words) in words {
+    let mut left = width.saturating_sub(LABELS + 2);
+    for (tone, words) in words.into_iter().filter(|(_, words)| !words.is_empty()) {
+        let words = text::fit(&words, left);
+        left = left.saturating_sub(text::width(&words) + 2);
         spans.push(Span::styled(words, theme.style(tone)));
         spans.push(Span::raw("  "));
     }
@@ -131,11 +134,11 @@ fn replicas(replication: &Replication) -> Words {
             let is_online = replica.state == "online";
             let lag = replica
                 .lag_bytes
-                .map(|bytes| format!(" {bytes}"))
+                .map(|bytes| format!(", {bytes}"))
                 .unwrap_or_default();
             let since = replica
                 .since_ack
-                .map(|span| format!(" {}s", span.as_secs()))
+                .map(|span| format!(", {}s", span.as_secs()))
                 .unwrap_or_default();
             let words = format!(
                 "{} {}{lag}{since} behind",

@@ -23,7 +23,16 @@ const SMALL: Bytes = Bytes(64 << 20);
 
 pub fn memory(deck: &Deck, sample: &Sample) -> Vec<Fact> {
     let memory = &sample.memory;
-    let mut facts = vec![used(sample), filled(deck, sample)];
+    let mut facts = vec![Fact::new(
+        "used",
+        memory.used.map(|bytes| bytes.to_string()),
+    )];
+    match memory.limit {
+        Some(Some(limit)) => facts.push(Fact::new("limit", limit.to_string())),
+        Some(None) => facts.push(Fact::new("limit", "none".to_owned())),
+        None => facts.push(Fact::new("limit", None)),
+    }
+    facts.push(filled(deck, sample));
     if let Some(left) = deck.history.time_until_full(TREND) {
         let tone = if left < Duration::from_secs(3600) {
             Tone::Caution
@@ -36,15 +45,12 @@ pub fn memory(deck: &Deck, sample: &Sample) -> Vec<Fact> {
                 .note("as it grows now"),
         );
     }
-    match &sample.slabs {
-        Some(slabs) => facts.extend(slab_facts(slabs)),
-        None => {
-            facts.push(Fact::new(
-                "resident",
-                memory.resident.map(|bytes| bytes.to_string()),
-            ));
-            facts.push(fragmentation(sample));
-        }
+    if let Some(slabs) = &sample.slabs {
+        facts.extend(slab_facts(slabs));
+    } else {
+        let resident = memory.resident.map(|bytes| bytes.to_string());
+        facts.push(Fact::new("resident", resident));
+        facts.push(fragmentation(sample));
     }
     if let Some(policy) = &memory.policy {
         facts.push(Fact::new("policy", text::escape(policy.as_bytes())));
@@ -178,15 +184,6 @@ fn class_row(class: &SlabClass) -> String {
     )
 }
 
-fn used(sample: &Sample) -> Fact {
-    let limit = match sample.memory.limit {
-        Some(Some(limit)) => format!("of {limit}"),
-        Some(None) => "no limit".to_owned(),
-        None => String::new(),
-    };
-    Fact::new("used", sample.memory.used.map(|bytes| bytes.to_string())).note(limit)
-}
-
 /// Full is normal for a cache that evicts, and an outage for one that does not.
 fn filled(deck: &Deck, sample: &Sample) -> Fact {
     let evicts = sample.memory.policy.as_deref() != Some("noeviction");
@@ -245,7 +242,7 @@ fn slab_facts(slabs: &Slabs) -> Vec<Fact> {
                 .map(|(_, share)| units::percent(share))
                 .unwrap_or_default(),
         ),
-        Fact::new("tail age", oldest.map(age)).note("shortest of all classes"),
+        Fact::new("tail age", oldest.map(age)).note("shortest"),
     ];
     if failed > 0 {
         facts.push(

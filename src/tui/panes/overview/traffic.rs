@@ -16,7 +16,7 @@ use crate::tui::theme::{Theme, Tone};
 /// Rows of the table with its frame.
 pub const HEIGHT: u16 = 11;
 
-const LABELS: usize = 10;
+const LABELS: usize = 9;
 
 const WINDOWS: [(Duration, &str); 3] = [
     (Duration::from_secs(10), "10 s"),
@@ -37,7 +37,7 @@ static ROWS: &[Row] = &[
     Row { label: "hit ratio",  of_rates: |r| r.hit_ratio.map(units::percent),    of_life: life_ratio,                              tone: |_| Tone::Title },
     Row { label: "hits",       of_rates: |r| r.hits.map(units::rate),            of_life: |s| s.counters.hits.map(units::count_short),      tone: plain },
     Row { label: "misses",     of_rates: |r| r.misses.map(units::rate),          of_life: |s| s.counters.misses.map(units::count_short),    tone: plain },
-    Row { label: "operations", of_rates: |r| r.operations.map(units::rate),      of_life: |s| s.counters.operations.map(units::count_short), tone: |_| Tone::Title },
+    Row { label: "ops", of_rates: |r| r.operations.map(units::rate),      of_life: |s| s.counters.operations.map(units::count_short), tone: |_| Tone::Title },
     Row { label: "evicted",    of_rates: |r| r.evicted.map(units::rate),         of_life: |s| s.counters.evicted.map(units::count_short),   tone: |r| above_zero(r.evicted, Tone::Caution) },
     Row { label: "expired",    of_rates: |r| r.expired.map(units::rate),         of_life: |s| s.counters.expired.map(units::count_short),   tone: plain },
     Row { label: "net in",     of_rates: |r| r.net_in.map(units::bytes_rate),    of_life: |s| bytes(s.counters.net_in),            tone: plain },
@@ -46,7 +46,7 @@ static ROWS: &[Row] = &[
 
 pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;
-    let cells = usize::from(area.width).saturating_sub(LABELS + 3) / 4;
+    let cells = usize::from(area.width).saturating_sub(LABELS + 2) / 4;
     let rates = WINDOWS.map(|(window, _)| deck.history.rates(window));
     let mut lines = vec![heading(theme, &rates, cells)];
     for row in ROWS {

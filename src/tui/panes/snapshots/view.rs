@@ -1,0 +1,285 @@
+//! How snapshots are drawn: what is on disk, what speaks against more, what happened here.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use crate::model::{
+    Aof, Feature, Persistence, Preflight, Sample, SaveStatus, SnapshotState, Verdict, units,
+};
+use crate::text;
+use crate::tui::deck::Deck;
+use crate::tui::panes::snapshots::Past;
+use crate::tui::panes::states::{age, say};
+use crate::tui::shell::Shell;
+use crate::tui::theme::{Theme, Tone};
+use crate::tui::widgets::facts::{self, Fact};
+use crate::tui::widgets::{gauge, panel};
+
+/// A pane this wide has its two upper parts side by side.
+const WIDE: u16 = 72;
+
+pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
+    let missing = deck.features.need(Feature::Snapshot).err();
+    let Some(persistence) = &sample.persistence else {
+        let words = missing.map_or_else(
+            || "the server does not tell about its persistence".to_owned(),
+            |missing| text::escape(missing.0.as_bytes()),
+        );
+        let line = Line::styled(words, shell.theme.style(Tone::Caution));
+        return say(frame, area, vec![line]);
+    };
+    let facts = facts(shell, persistence);
+    let height = u16::try_from(facts.len() + 2).unwrap_or(u16::MAX);
+    let (disk, checks, here) = parts(area, height);
+    let inner = panel::within(shell.theme, frame, disk, "On disk", "");
+    facts::draw(shell.theme, frame, inner, &facts);
+    draw_checks(shell, deck, frame, checks);
+    draw_here(shell, deck, frame, here);
+}
+
+fn parts(area: Rect, height: u16) -> (Rect, Rect, Rect) {
+    let top = height.min(area.height);
+    let below = Rect {
+        y: area.y + top,
+        height: area.height - top,
+        ..area
+    };
+    if area.width >= WIDE {
+        let half = area.width / 2;
+        let left = Rect {
+            width: half,
+            height: top,
+            ..area
+        };
+        let right = Rect {
+            x: area.x + half,
+            width: area.width - half,
+            height: top,
+            ..area
+        };
+        return (left, right, below);
+    }
+    let checks = Rect {
+        height: (below.height / 2).max(below.height.min(6)),
+        ..below
+    };
+    let here = Rect {
+        y: below.y + checks.height,
+        height: below.height - checks.height,
+        ..below
+    };
+    (
+        Rect {
+            height: top,
+            ..area
+        },
+        checks,
+        here,
+    )
+}
+
+fn facts(shell: &Shell, persistence: &Persistence) -> Vec<Fact> {
+    let saved = persistence.last_save.map(|at| shell.date(at));
+    let ago = persistence
+        .last_save
+        .and_then(|at| shell.now.since(at))
+        .map(|span| format!("{} ago", age(span)))
+        .unwrap_or_default();
+    let (tone, status) = match persistence.last_status {
+        Some(SaveStatus::Ok) => (Tone::Good, Some("ok".to_owned())),
+        Some(SaveStatus::Failed) => (Tone::Danger, Some("FAILED".to_owned())),
+        None => (Tone::Muted, None),
+    };
+    let mut facts = vec![
+        Fact::new(
+            "last saved",
+            saved.or_else(|| Some("not since its start".to_owned())),
+        )
+        .note(ago),
+        Fact::new("status", status).tone(tone),
+        Fact::new("took", persistence.last_duration.map(units::span)),
+        Fact::new("changes", persistence.changes_since_save.map(units::count)).note("since then"),
+        Fact::new(
+            "copied",
+            persistence.last_cow.map(|bytes| bytes.to_string()),
+        )
+        .note("on write"),
+        Fact::new("last fork", persistence.last_fork.map(units::span)).note("nobody was answered"),
+    ];
+    facts.extend(aof(persistence.aof.as_ref()));
+    if persistence.is_loading {
+        let share = persistence.loading_progress;
+        facts.push(
+            Fact::new("loading", share.map(units::percent))
+                .tone(Tone::Caution)
+                .bar(share),
+        );
+    }
+    facts
+}
+
+fn aof(aof: Option<&Aof>) -> Vec<Fact> {
+    let Some(aof) = aof else {
+        return vec![Fact::new("AOF", None)];
+    };
+    if !aof.is_enabled {
+        return vec![Fact::new("AOF", "off".to_owned()).tone(Tone::Muted)];
+    }
+    let state = if aof.is_rewriting {
+        "on, rewriting"
+    } else {
+        "on"
+    };
+    let mut facts = vec![
+        Fact::new("AOF", state.to_owned())
+            .note(aof.size.map(|bytes| bytes.to_string()).unwrap_or_default()),
+    ];
+    for (label, status) in [
+        ("AOF write", aof.last_write),
+        ("AOF rewrite", aof.last_rewrite),
+    ] {
+        if status == Some(SaveStatus::Failed) {
+            facts.push(Fact::new(label, "FAILED".to_owned()).tone(Tone::Danger));
+        }
+    }
+    facts
+}
+
+fn draw_checks(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
+    if area.height < 3 {
+        return;
+    }
+    let theme = shell.theme;
+    let inner = panel::within(theme, frame, area, "Before a snapshot", "");
+    let lines = match (
+        &deck.features.need(Feature::Snapshot),
+        &deck.snapshots.preflight,
+    ) {
+        (Err(missing), _) => vec![toned(
+            theme,
+            Tone::Caution,
+            &text::escape(missing.0.as_bytes()),
+        )],
+        (Ok(()), Some(Ok(preflight))) => notes(theme, preflight),
+        (Ok(()), Some(Err(fault))) => vec![toned(theme, Tone::Danger, &fault.to_string())],
+        (Ok(()), None) if deck.snapshots.asked.is_some() => {
+            vec![toned(theme, Tone::Muted, "asking the server …")]
+        }
+        (Ok(()), None) => vec![toned(theme, Tone::Muted, "not checked yet")],
+    };
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+}
+
+fn notes(theme: Theme, preflight: &Preflight) -> Vec<Line<'static>> {
+    preflight
+        .notes
+        .iter()
+        .map(|note| {
+            let (tone, sign) = verdict(theme, note.verdict);
+            Line::from(vec![
+                Span::styled(format!(" {sign} "), theme.style(tone)),
+                Span::styled(format!("{} ", note.what), theme.style(Tone::Title)),
+                Span::styled(note.words.clone(), theme.style(tone_of_words(note.verdict))),
+            ])
+        })
+        .collect()
+}
+
+fn verdict(theme: Theme, verdict: Verdict) -> (Tone, &'static str) {
+    match verdict {
+        Verdict::Good => (Tone::Good, theme.sign("✓", "+")),
+        Verdict::Unknown => (Tone::Muted, "?"),
+        Verdict::Caution => (Tone::Caution, "!"),
+        Verdict::Stop => (Tone::Danger, theme.sign("✗", "x")),
+    }
+}
+
+fn tone_of_words(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Good => Tone::Plain,
+        Verdict::Unknown => Tone::Muted,
+        Verdict::Caution => Tone::Caution,
+        Verdict::Stop => Tone::Danger,
+    }
+}
+
+fn draw_here(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
+    if area.height < 3 {
+        return;
+    }
+    let theme = shell.theme;
+    let inner = panel::within(theme, frame, area, "In this session", "");
+    let past = &deck.snapshots.past;
+    if past.is_empty() {
+        let line = toned(theme, Tone::Muted, &nothing_yet(shell, deck));
+        return frame.render_widget(Paragraph::new(line).wrap(Wrap { trim: false }), inner);
+    }
+    for (row, past) in inner.rows().zip(past.iter().rev()) {
+        frame.render_widget(line(shell, past, usize::from(row.width)), row);
+    }
+}
+
+fn nothing_yet(shell: &Shell, deck: &Deck) -> String {
+    let key = shell
+        .keymap
+        .key(crate::tui::actions::Action::CreateSnapshot);
+    if deck.features.need(Feature::Snapshot).is_err() {
+        "no snapshots from here".to_owned()
+    } else if deck.policy.is_read_only {
+        "none; this target is read-only".to_owned()
+    } else {
+        format!("none yet; {key} creates one")
+    }
+}
+
+fn line(shell: &Shell, past: &Past, width: usize) -> Line<'static> {
+    let theme = shell.theme;
+    let mut spans = vec![Span::styled(
+        format!(" {}  ", shell.clock(past.began)),
+        theme.style(Tone::Muted),
+    )];
+    match &past.state {
+        SnapshotState::Idle => spans.push(Span::raw("asked for")),
+        SnapshotState::Running { progress, elapsed } => {
+            let elapsed = elapsed
+                .map(|span| format!(" for {}", units::span(span)))
+                .unwrap_or_default();
+            spans.push(Span::styled(
+                format!("saving{elapsed}  "),
+                theme.style(Tone::Accent),
+            ));
+            match progress {
+                Some(share) => {
+                    spans.extend(gauge::bar(theme, *share, (width / 3).max(4), Tone::Accent));
+                    spans.push(Span::raw(format!(" {}", units::percent(*share))));
+                }
+                None => spans.push(Span::styled(
+                    "the server does not tell how far it is",
+                    theme.style(Tone::Muted),
+                )),
+            }
+        }
+        SnapshotState::Done { at, took } => {
+            let took = took.map(|span| format!(", took {}", units::span(span)));
+            spans.push(Span::styled(
+                format!(
+                    "written, ok, saved {}{}",
+                    shell.clock(*at),
+                    took.unwrap_or_default()
+                ),
+                theme.style(Tone::Good),
+            ));
+        }
+        SnapshotState::Failed { why } => spans.push(Span::styled(
+            format!("FAILED: {}", text::escape(why.as_bytes())),
+            theme.style(Tone::Danger),
+        )),
+    }
+    Line::from(spans)
+}
+
+fn toned(theme: Theme, tone: Tone, words: &str) -> Line<'static> {
+    Line::styled(format!(" {words}"), theme.style(tone))
+}

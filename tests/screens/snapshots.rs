@@ -1,0 +1,153 @@
+//! The snapshots pane: states, sizes, and a snapshot from wish to proof.
+
+use cachedeck::engine::Fault;
+use cachedeck::engine::worker::{Query, Report};
+use cachedeck::model::{
+    Bytes, Change, Outcome, Persistence, Preflight, PreflightNote, Preview, SaveStatus,
+    SnapshotState, UnixMs, Verdict,
+};
+
+use crate::common::{NOW, Screen, WATCHED, memcached_up, redis, redis_down, redis_up, sampled};
+use crate::picture;
+
+fn preflight() -> Preflight {
+    let note = |verdict, what: &str, words: &str| PreflightNote {
+        verdict,
+        what: what.to_owned(),
+        words: words.to_owned(),
+    };
+    Preflight {
+        notes: vec![
+            note(Verdict::Good, "not saving", "no other save is running"),
+            note(
+                Verdict::Caution,
+                "memory headroom",
+                "1.25 GiB used of 1.50 GiB: a fork may need up to as much again",
+            ),
+            note(Verdict::Unknown, "disk", "not permitted: CONFIG"),
+        ],
+    }
+}
+
+fn opened(screen: Screen) -> Screen {
+    let mut screen = screen.with(redis_up()).press("3");
+    let Some(Query::Preflight { ticket }) = screen.asked() else {
+        panic!("no preflight was asked for");
+    };
+    screen.tell(Report::Preflight {
+        ticket,
+        preflight: Ok(preflight()),
+    });
+    screen
+}
+
+/// A snapshot was permitted and accepted.
+fn accepted() -> Screen {
+    let mut screen = opened(Screen::of(80, 24)).press("b");
+    let Some(Query::Preview { ticket, .. }) = screen.asked() else {
+        panic!("no preview was asked for");
+    };
+    screen.tell(Report::Previewed {
+        ticket,
+        change: Change::Snapshot,
+        preview: Ok(Preview {
+            commands: vec!["BGSAVE".to_owned()],
+            of: 1,
+            ..Preview::default()
+        }),
+    });
+    let mut screen = screen.press("y");
+    let apply = std::iter::from_fn(|| screen.asked()).find_map(|query| match query {
+        Query::Apply { ticket, permit } => Some((ticket, permit)),
+        _ => None,
+    });
+    let (ticket, permit) = apply.unwrap();
+    let outcome = Outcome::Snapshot(SnapshotState::Running {
+        progress: None,
+        elapsed: None,
+    });
+    permit.close(Ok(&outcome)).unwrap();
+    screen.tell(Report::Applied {
+        ticket,
+        outcome: Ok(outcome),
+    });
+    screen
+}
+
+fn reading(second: u64, change: impl Fn(&mut Persistence)) -> Report {
+    let mut sample = redis(WATCHED + second);
+    change(sample.persistence.as_mut().unwrap());
+    sampled(sample)
+}
+
+fn saving(persistence: &mut Persistence) {
+    persistence.is_saving = true;
+    persistence.progress = Some(0.42);
+    persistence.saving_for = Some(std::time::Duration::from_secs(2));
+}
+
+#[test]
+fn normal() {
+    for (width, height) in [(80, 24), (200, 60), (40, 10), (20, 6)] {
+        let screen = opened(Screen::of(width, height));
+        picture!(format!("snapshots_{width}x{height}"), screen.shown());
+    }
+}
+
+#[test]
+fn loading_failing_and_ascii() {
+    picture!("snapshots_loading", Screen::of(80, 24).press("3").shown());
+    let screen = Screen::of(80, 24).with(redis_down()).press("3");
+    picture!("snapshots_failing", screen.shown());
+    let screen = opened(Screen::ascii(80, 24));
+    assert!(screen.shown().is_ascii());
+    picture!("snapshots_ascii", screen.shown());
+}
+
+#[test]
+fn memcached_says_that_it_has_none() {
+    let screen = Screen::of(80, 24).with(memcached_up()).press("3");
+    picture!("snapshots_memcached", screen.shown());
+    assert!(!screen.shown().contains("create"));
+}
+
+#[test]
+fn a_snapshot_is_written_only_when_proven() {
+    let mut screen = accepted();
+    screen.tell(reading(1, saving));
+    picture!("snapshots_running", screen.shown());
+    screen.tell(reading(2, |persistence| {
+        persistence.last_save = Some(UnixMs(NOW.0 - 1_000));
+        persistence.last_cow = Some(Bytes(1 << 20));
+    }));
+    let shown = screen.shown();
+    assert!(shown.contains("written, ok, saved 10:19:59"), "{shown}");
+    picture!("snapshots_done", shown);
+}
+
+#[test]
+fn a_failed_snapshot_says_so() {
+    let mut screen = accepted();
+    screen.tell(reading(1, saving));
+    screen.tell(reading(2, |persistence| {
+        persistence.last_status = Some(SaveStatus::Failed);
+    }));
+    picture!("snapshots_failed", screen.shown());
+}
+
+#[test]
+fn a_preflight_that_fails_says_why() {
+    let mut screen = Screen::of(80, 24).with(redis_up()).press("3");
+    let Some(Query::Preflight { ticket }) = screen.asked() else {
+        panic!("no preflight was asked for");
+    };
+    screen.tell(Report::Preflight {
+        ticket,
+        preflight: Err(Fault::NotPermitted {
+            command: "INFO".to_owned(),
+            why: "this user has no permissions".to_owned(),
+        }),
+    });
+    let shown = screen.shown();
+    assert!(shown.contains("not permitted: INFO"), "{shown}");
+}
