@@ -43,8 +43,17 @@ pub fn draw(shell: &Shell, card: &Card, frame: &mut Frame, area: Rect) {
 }
 
 fn name(card: &Card, cells: usize) -> (String, Tone) {
-    let shown = text::escape(&card.key.bytes()[..card.key.bytes().len().min(cells * 8 + 16)]);
-    (text::fit_middle(&shown, cells), Tone::Title)
+    let name = card.key.bytes();
+    let whole = text::width(&value::brief(name, cells + 1)) <= cells;
+    if whole {
+        return (text::escape(name), Tone::Title);
+    }
+    let length = format!(
+        " ({})",
+        value::counted(name.len() as u64, ("byte", "bytes"))
+    );
+    let room = cells.saturating_sub(length.len());
+    (value::brief_name(name, room) + &length, Tone::Title)
 }
 
 fn facts(shell: &Shell, card: &Card) -> (String, Tone) {
@@ -105,6 +114,7 @@ fn extent(shell: &Shell, card: &Card) -> (String, Tone) {
         return (String::new(), Tone::Plain);
     };
     let mut words = vec![value::extent(value)];
+    words.retain(|words| !words.is_empty());
     if let (Some(bytes), true) = (card.bytes(), card.is_possible(Action::NextForm)) {
         words.push(format!("as {}", card.form.word(bytes)));
     }

@@ -76,30 +76,40 @@ pub fn length(part: &Part) -> u64 {
     length as u64
 }
 
-/// What is counted in a value like this one.
-pub fn unit(part: &Part) -> &'static str {
+/// What is counted in a value like this one: of one, and of many.
+fn unit(part: &Part) -> (&'static str, &'static str) {
     match part {
-        Part::Text(_) | Part::Opaque(_) => "bytes",
-        Part::List(_) => "elements",
-        Part::Set(_) | Part::SortedSet(_) => "members",
-        Part::Hash(_) => "fields",
-        Part::Stream(_) => "entries",
+        Part::Text(_) | Part::Opaque(_) => ("byte", "bytes"),
+        Part::List(_) => ("element", "elements"),
+        Part::Set(_) | Part::SortedSet(_) => ("member", "members"),
+        Part::Hash(_) => ("field", "fields"),
+        Part::Stream(_) => ("entry", "entries"),
     }
+}
+
+/// `1 key`, `1,203 keys`.
+pub fn counted(count: u64, (one, many): (&str, &str)) -> String {
+    let unit = if count == 1 { one } else { many };
+    format!("{} {unit}", units::count(count))
 }
 
 /// `1–200 of 1,203,991 fields`.
 pub fn extent(value: &Value) -> String {
+    if matches!(value.part, Part::Opaque(_)) {
+        return String::new();
+    }
     let count = length(&value.part);
     let unit = unit(&value.part);
     let of = value.of.map_or_else(
-        || format!("of an unknown number of {unit}"),
-        |of| format!("of {} {unit}", units::count(of)),
+        || format!("of an unknown number of {}", unit.1),
+        |of| format!("of {}", counted(of, unit)),
     );
     match count {
         0 => format!("nothing here, {of}"),
-        _ if value.from == 0 && value.of == Some(count) => {
-            format!("all {} {unit}", units::count(count))
-        }
+        _ if value.from == 0 && value.of == Some(count) => match count {
+            1 => format!("the only {}", unit.0),
+            _ => format!("all {}", counted(count, unit)),
+        },
         _ => format!(
             "{}–{} {of}",
             units::count(value.from + 1),
@@ -286,6 +296,16 @@ pub fn brief(bytes: &[u8], cells: usize) -> String {
     text::fit(&shown, cells)
 }
 
+/// A name on one line of at most `cells`, cut in its middle: long names often differ at their ends.
+pub fn brief_name(name: &[u8], cells: usize) -> String {
+    let enough = cells.saturating_mul(8) + 16;
+    if name.len() <= enough * 2 {
+        return text::fit_middle(&text::escape(name), cells);
+    }
+    let ends = [&name[..enough], &name[name.len() - enough..]];
+    text::fit_middle(&ends.map(text::escape).concat(), cells)
+}
+
 /// What copying takes of a string or an element, and whether it is exactly its bytes.
 pub fn copied(bytes: &[u8]) -> (String, bool) {
     match std::str::from_utf8(bytes) {
@@ -383,6 +403,7 @@ mod tests {
                 }
             }
             assert!(text::width(&brief(&bytes, cells)) <= cells);
+            assert!(text::width(&brief_name(&bytes, cells)) <= cells);
         }
     }
 }

@@ -150,9 +150,9 @@ impl Columns {
                 } else {
                     theme.sign("▸", "+")
                 };
-                let name = value::brief(row.segment, self.name.saturating_sub(indent + 2));
+                let name = value::brief_name(row.segment, self.name.saturating_sub(indent + 2));
                 let name = text::pad(&format!("{}{sign} {name}", " ".repeat(indent)), self.name);
-                let count = format!("{} keys", units::count(u64::from(keys)));
+                let count = value::counted(u64::from(keys), ("key", "keys"));
                 Line::from(vec![
                     Span::raw(" "),
                     Span::styled(name, theme.style(Tone::Accent)),
@@ -166,7 +166,7 @@ impl Columns {
                     0
                 };
                 let indent = indent + tree;
-                let name = value::brief(row.segment, self.name.saturating_sub(indent));
+                let name = value::brief_name(row.segment, self.name.saturating_sub(indent));
                 let name = text::pad(&format!("{}{name}", " ".repeat(indent)), self.name);
                 let is_marked = keys.marks.contains(&id);
                 let facts = keys.facts.get(id).map(|known| &known.facts);
@@ -267,7 +267,11 @@ fn draw_status(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;
     let keys = &deck.keys;
     let cells = usize::from(area.width);
-    let right = text::fit(&selection_words(keys), cells / 2);
+    let right = if cells < 40 && keys.listing.filter().is_none() && keys.marks.is_empty() {
+        String::new()
+    } else {
+        text::fit(&selection_words(keys), cells / 2)
+    };
     let listed = u64::from(keys.listing.names().len());
     let mut left = format!(
         " {} {} {}",

@@ -38,6 +38,7 @@ impl Walking {
             .map(|bytes| text::fit_middle(&text::escape(bytes), 40));
         match (&self.state, pattern, self.coverage.of) {
             (State::NotStarted, _, _) => "no key seen yet".to_owned(),
+            (State::Complete { .. }, None, _) if listed == 0 => "no keys".to_owned(),
             (State::Complete { .. }, None, _) => format!("all {} keys", units::count(listed)),
             (State::Complete { .. }, Some(pattern), _) => {
                 format!("{} keys match {pattern}", units::count(listed))
