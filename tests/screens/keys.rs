@@ -1,277 +1,29 @@
-//! The keys pane: walking, browsing, looking into keys, changing them.
+//! The keys pane: walking, browsing, marking, changing.
 
+#[path = "keys/cards.rs"]
+mod cards;
+#[path = "keys/shop.rs"]
+mod shop;
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
 use std::time::Duration;
 
 use cachedeck::engine::Fault;
-use cachedeck::engine::worker::{Query, Report, Ticket, WalkStep};
-use cachedeck::model::{
-    Bytes, Change, Coverage, ItemFacts, Key, KeyCard, KeyFacts, KeyKind, KeyOutcome, KeyRow,
-    Outcome, Part, Preview, StreamEntry, Ttl, TtlWish, UnixMs, Value, WalkKey, WalkPage, Window,
-};
+use cachedeck::engine::worker::{Query, Report, WalkStep};
+use cachedeck::model::{Change, Key, TtlWish, UnixMs};
+use cachedeck::tui::chrome;
 use cachedeck::tui::event::{Effect, Event};
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{TerminalOptions, Viewport};
 
 use crate::common::{NOW, Screen, redis_down, redis_up, up};
 use crate::picture;
-
-/// A server with these keys, of which the walk has brought the first ones.
-struct Server {
-    keys: Vec<(Vec<u8>, KeyFacts)>,
-    of: u64,
-    ends: bool,
-    is_gone: bool,
-    shown: Vec<Window>,
-    walks: usize,
-}
-
-fn here(kind: KeyKind, ttl: Option<u64>, size: u64) -> KeyFacts {
-    KeyFacts::Here {
-        kind,
-        ttl: ttl.map_or(Ttl::None, |seconds| {
-            Ttl::Until(NOW.plus(Duration::from_secs(seconds)))
-        }),
-        size: Some(Bytes(size)),
-        idle: Some(Duration::from_secs(41)),
-    }
-}
-
-fn shop() -> Server {
-    let keys = [
-        ("session:9f21", here(KeyKind::String, Some(1799), 480)),
-        ("user:1001:profile", here(KeyKind::Hash, None, 912)),
-        ("user:1001:cart", here(KeyKind::List, Some(86_400), 12_345)),
-        ("user:1002:profile", here(KeyKind::Hash, None, 904)),
-        ("leaderboard", here(KeyKind::SortedSet, None, 3_400_000)),
-        ("events", here(KeyKind::Stream, None, 88_000)),
-        ("tags:popular", here(KeyKind::Set, Some(42), 2_048)),
-        ("session:77aa", KeyFacts::Gone),
-        (
-            "json:config",
-            here(KeyKind::Other("ReJSON-RL".into()), None, 640),
-        ),
-    ];
-    Server {
-        keys: keys
-            .map(|(name, facts)| (name.as_bytes().to_vec(), facts))
-            .to_vec(),
-        of: 9,
-        ends: true,
-        is_gone: false,
-        shown: Vec::new(),
-        walks: 0,
-    }
-}
-
-fn of_names(names: Vec<Vec<u8>>) -> Server {
-    let facts = here(KeyKind::String, None, 64);
-    Server {
-        of: names.len() as u64,
-        keys: names
-            .into_iter()
-            .map(|name| (name, facts.clone()))
-            .collect(),
-        ..shop()
-    }
-}
-
-impl Server {
-    /// Answers everything that was asked until nothing more is.
-    fn answer(&mut self, mut screen: Screen) -> Screen {
-        while let Some(effect) = screen.effects.pop_front() {
-            let Effect::Ask { query, .. } = effect else {
-                continue;
-            };
-            for report in self.to(query) {
-                screen.tell(report);
-            }
-        }
-        while screen.app.next_due().is_some_and(|due| due <= NOW) {
-            let effects = screen.app.update(Event::Tick, NOW);
-            screen.effects.extend(effects);
-        }
-        if screen.effects.is_empty() {
-            screen
-        } else {
-            self.answer(screen)
-        }
-    }
-
-    fn to(&mut self, query: Query) -> Vec<Report> {
-        match query {
-            Query::Walk { ticket, .. } => self.walk(ticket),
-            Query::Facts { ticket, keys } => {
-                let rows = keys.iter().map(|key| self.row(key)).collect();
-                vec![Report::Facts {
-                    ticket,
-                    rows: Ok(rows),
-                }]
-            }
-            Query::Show {
-                ticket,
-                key,
-                window,
-            } => {
-                self.shown.push(window);
-                let shown = Box::new(Ok(self.show(&key, window)));
-                vec![Report::Shown { ticket, shown }]
-            }
-            Query::Preview { ticket, change } => {
-                let commands = change.keys().iter().map(|_| "COMMAND".to_owned()).collect();
-                let preview = Preview {
-                    commands,
-                    of: change.keys().len(),
-                    ..Preview::default()
-                };
-                vec![Report::Previewed {
-                    ticket,
-                    change,
-                    preview: Ok(preview),
-                }]
-            }
-            Query::Apply { ticket, permit } => {
-                let keys = permit.change().keys().iter().enumerate();
-                let outcome =
-                    Outcome::Keys(keys.map(|(at, key)| (key.clone(), outcome(at))).collect());
-                vec![Report::Applied {
-                    ticket,
-                    outcome: Ok(outcome),
-                }]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn walk(&mut self, ticket: Ticket) -> Vec<Report> {
-        self.walks += 1;
-        let found = self.keys.iter().map(|(name, _)| WalkKey {
-            key: Key::new(name.as_slice()),
-            free: None,
-        });
-        let coverage = Coverage {
-            seen: self.keys.len() as u64,
-            of: Some(self.of),
-            is_complete: self.ends,
-            ..Coverage::default()
-        };
-        let page = WalkPage {
-            found: found.collect(),
-            coverage,
-        };
-        let mut steps = vec![WalkStep::Page(page)];
-        steps.extend(self.ends.then_some(WalkStep::Ended));
-        steps
-            .into_iter()
-            .map(|step| Report::Walk { ticket, step })
-            .collect()
-    }
-
-    fn row(&self, key: &Key) -> KeyRow {
-        let facts = self.keys.iter().find(|(name, _)| name == key.bytes());
-        KeyRow {
-            key: key.clone(),
-            facts: Some(facts.map_or(KeyFacts::Gone, |(_, facts)| facts.clone())),
-        }
-    }
-
-    fn show(&self, key: &Key, window: Window) -> Option<(KeyCard, Value)> {
-        if self.is_gone {
-            return None;
-        }
-        let KeyFacts::Here {
-            kind,
-            ttl,
-            size,
-            idle,
-        } = self.row(key).facts?
-        else {
-            return None;
-        };
-        let (part, of) = value_of(&kind, window);
-        let card = KeyCard {
-            key: key.clone(),
-            kind,
-            ttl,
-            size,
-            length: Some(of),
-            encoding: Some("listpack".to_owned()),
-            idle,
-            frequency: None,
-            slot: None,
-            item: None,
-        };
-        let value = Value {
-            part,
-            from: window.from,
-            of: Some(of),
-            cut: None,
-        };
-        Some((card, value))
-    }
-}
-
-/// The first key is refused, of the second it is not known, the others are done.
-fn outcome(at: usize) -> KeyOutcome {
-    match at {
-        0 => KeyOutcome::Failed("READONLY".to_owned()),
-        1 => KeyOutcome::Unknown("connection lost".to_owned()),
-        _ => KeyOutcome::Done,
-    }
-}
-
-fn value_of(kind: &KeyKind, window: Window) -> (Part, u64) {
-    let text = |text: &str| text.as_bytes().to_vec();
-    match kind {
-        KeyKind::String => {
-            let all = text(r#"{"user": 1001, "roles": ["admin", "ops"], "theme": "dark"}"#);
-            let part = all
-                .iter()
-                .copied()
-                .take(usize::try_from(window.count).unwrap())
-                .collect();
-            (Part::Text(part), all.len() as u64)
-        }
-        KeyKind::Hash => {
-            let field = |name: &str, value: &str| (text(name), text(value));
-            let avatar = (text("avatar"), vec![0xff, 0xd8, 0xff, 0x00]);
-            let fields = vec![
-                field("name", "Ada"),
-                field("bio", &"long ".repeat(60)),
-                avatar,
-            ];
-            (Part::Hash(fields), 3)
-        }
-        KeyKind::List => {
-            let end = (window.from + window.count).min(450);
-            let all = (window.from..end).map(|at| text(&format!("item {at}")));
-            (Part::List(all.collect()), 450)
-        }
-        KeyKind::Set => (Part::Set(vec![text("cheap"), text("new")]), 2),
-        KeyKind::SortedSet => (
-            Part::SortedSet(vec![(text("ada"), 99.5), (text("bob"), -1.0)]),
-            2,
-        ),
-        KeyKind::Stream => {
-            let entry = StreamEntry {
-                id: "1795515600000-0".to_owned(),
-                at: Some(NOW),
-                fields: vec![(text("kind"), text("login")), (text("who"), text("ada"))],
-            };
-            (Part::Stream(vec![entry]), 1)
-        }
-        KeyKind::Item | KeyKind::Other(_) => (
-            Part::Opaque("values of type ReJSON-RL cannot be read yet".to_owned()),
-            0,
-        ),
-    }
-}
-
-fn browsing(server: &mut Server, width: u16, height: u16) -> Screen {
-    server.answer(Screen::of(width, height).with(redis_up()).press("2"))
-}
-
-fn pressed(server: &mut Server, screen: Screen, keys: &str) -> Screen {
-    server.answer(screen.press(keys))
-}
+use shop::{Server, browsing, of_names, pressed, shop};
 
 #[test]
 fn keys_are_listed_with_what_is_known_of_them() {
@@ -417,81 +169,6 @@ fn hostile_names_stay_in_their_row() {
 }
 
 #[test]
-fn a_string_opens_as_json_and_changes_its_form() {
-    let mut server = shop();
-    let screen = browsing(&mut server, 80, 20);
-    let screen = pressed(&mut server, screen, "enter");
-    picture!("keys_card_json", screen.shown());
-    let screen = pressed(&mut server, screen, "x x");
-    picture!("keys_card_hex", screen.shown());
-    let screen = pressed(&mut server, screen, "esc");
-    assert!(screen.shown().contains("all 9 keys"));
-}
-
-#[test]
-fn a_hash_opens_as_a_table_and_an_element_on_its_own() {
-    let mut server = shop();
-    let screen = browsing(&mut server, 80, 16);
-    let screen = pressed(&mut server, screen, "down enter");
-    picture!("keys_card_hash", screen.shown());
-    let screen = pressed(&mut server, screen, "down enter");
-    picture!("keys_card_element", screen.shown());
-}
-
-#[test]
-fn a_long_list_is_read_window_by_window() {
-    let mut server = shop();
-    let screen = browsing(&mut server, 80, 14);
-    let screen = pressed(&mut server, screen, "down down enter");
-    let screen = pressed(&mut server, screen, "right");
-    let screen = pressed(&mut server, screen, "right");
-    picture!("keys_card_last_window", screen.shown());
-    let screen = pressed(&mut server, screen, "right left");
-    assert!(screen.shown().contains("201–400 of 450 elements"));
-    let froms: Vec<u64> = server.shown.iter().map(|window| window.from).collect();
-    assert_eq!(froms, [0, 200, 400, 200]);
-}
-
-#[test]
-fn other_types_open_as_what_they_are() {
-    let mut server = shop();
-    let mut screen = browsing(&mut server, 80, 14);
-    let mut seen = Vec::new();
-    for (key, row) in [
-        "leaderboard",
-        "events",
-        "tags:popular",
-        "session:77aa",
-        "json:config",
-    ]
-    .iter()
-    .zip(4..)
-    {
-        let keys = format!("home {} enter", "down ".repeat(row));
-        screen = pressed(&mut server, screen, &keys);
-        let shown = screen.shown();
-        assert!(shown.contains(key), "{shown}");
-        seen.push(shown);
-        screen = pressed(&mut server, screen, "esc");
-    }
-    picture!("keys_cards", seen.join("\n\n"));
-}
-
-#[test]
-fn a_key_that_went_away_is_said_to_be_gone() {
-    let mut server = shop();
-    let screen = browsing(&mut server, 80, 14);
-    let screen = pressed(&mut server, screen, "enter");
-    server.is_gone = true;
-    let screen = pressed(&mut server, screen, "r");
-    assert!(
-        screen
-            .shown()
-            .contains("there is no such key (asked at 10:20:00)")
-    );
-}
-
-#[test]
 fn a_key_opens_by_its_name_without_a_walk() {
     let mut server = Server {
         ends: false,
@@ -597,28 +274,44 @@ fn the_mouse_selects_opens_and_scrolls() {
     assert_eq!(server.shown.len(), 1);
 }
 
+/// A terminal at the other end of a slow link, which counts what it is sent.
+#[derive(Clone, Default)]
+struct Link(Rc<RefCell<usize>>);
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        *self.0.borrow_mut() += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
-fn an_item_tells_what_memcached_knows() {
-    let mut server = of_names(vec![b"item".to_vec()]);
-    let mut screen = browsing(&mut server, 80, 14).press("enter");
-    let Some(Query::Show {
-        ticket,
-        key,
-        window,
-    }) = screen.asked()
-    else {
-        panic!("nothing was asked");
-    };
-    let (mut card, value) = server.show(&key, window).unwrap();
-    card.kind = KeyKind::Item;
-    card.encoding = None;
-    card.item = Some(ItemFacts {
-        flags: Some(32),
-        cas: Some(77),
-        slab_class: Some(5),
-        fetched: Some(false),
-    });
-    let shown = Box::new(Ok(Some((card, value))));
-    screen.tell(Report::Shown { ticket, shown });
-    picture!("keys_card_item", screen.shown());
+fn a_step_down_costs_the_link_at_most_600_bytes() {
+    for width in [80, 119, 120, 200] {
+        let names = (0..500).map(|n| format!("user:{n:04}:profile").into_bytes());
+        let mut server = of_names(names.collect());
+        let mut screen = browsing(&mut server, width, 40);
+        let link = Link::default();
+        let viewport = Viewport::Fixed(Rect::new(0, 0, width, 40));
+        let options = TerminalOptions { viewport };
+        let backend = CrosstermBackend::new(link.clone());
+        let mut terminal = Terminal::with_options(backend, options).unwrap();
+        let mut costs = Vec::new();
+        for _ in 0..6 {
+            let before = *link.0.borrow();
+            terminal
+                .draw(|frame| chrome::draw(&screen.app, frame))
+                .unwrap();
+            costs.push(*link.0.borrow() - before);
+            screen = pressed(&mut server, screen, "down");
+        }
+        assert!(
+            costs[1..].iter().all(|cost| *cost <= 600),
+            "{width}: {costs:?}"
+        );
+    }
 }

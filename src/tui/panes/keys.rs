@@ -292,7 +292,7 @@ fn notice(cx: &mut Cx, notice: Notice) {
         }
         Notice::Refresh => refresh(cx),
         Notice::Changed(outcome) => changed(cx, outcome),
-        Notice::Left => {}
+        Notice::Left | Notice::Sent(_) => {}
     }
 }
 
