@@ -194,13 +194,14 @@ impl Nest {
         let path = self.directory.path().join(format!("{server}.log"));
         // A server that has not begun has no log.
         let bytes = std::fs::read(path).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let lines: Vec<String> = text::escape_lines(&bytes, text::Tabs::Spaces).collect();
+        lines.join("\n")
     }
 
     fn end_of_log(&self, server: ServerName) -> String {
         let log = self.log(server);
         let last = log.lines().rev().find(|line| !line.trim().is_empty());
-        text::escape(last.unwrap_or("it said nothing").as_bytes())
+        last.unwrap_or("it said nothing").to_owned()
     }
 }
 

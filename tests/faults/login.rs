@@ -1,6 +1,7 @@
 //! Passwords and permissions that are wrong.
 
-use cachedeck::engine::Kind;
+use cachedeck::engine::{Backend, Kind, Server};
+use cachedeck::model::Target;
 
 use super::wrong_server::{check, fault};
 use crate::common::memcached::{self, MemcachedServer};
@@ -38,12 +39,21 @@ fn no_password_where_one_is_needed() {
 }
 
 #[test]
-fn a_user_without_info() {
+fn a_user_without_info_sees_what_is_left_and_why() {
     for flavor in Flavor::available() {
         let server = RedisServer::plain(flavor);
+        server.run("SET one 1");
         server.run("ACL SETUSER blind on >secret ~* +@all -info");
-        let fault = fault(&format!("redis://blind:secret@{}", server.address()));
-        check(&fault, Kind::Permission, &["not permitted", "INFO"]);
+        let target = Target::parse_url(&format!("redis://blind:secret@{}", server.address()));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let server = Server::at(target.expect("a URL"));
+        let sample = runtime.block_on(server.sample()).expect("what is left");
+        assert_eq!((sample.keys(), sample.counters.hits), (Some(1), None));
+        let why = &sample.unsupported["hit_ratio"];
+        assert!(why.contains("not permitted: INFO"), "{why}");
     }
 }
 

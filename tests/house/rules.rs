@@ -19,7 +19,7 @@ impl Display for Finding {
 }
 
 /// A part of the house names only parts on lower floors.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("model", 1),
     ("text", 1),
     ("check", 2),
@@ -31,7 +31,8 @@ const FLOORS: [(&str, u8); 12] = [
     ("cli", 4),
     ("tui", 4),
     ("demo", 4),
-    ("main", 5),
+    ("launch", 5),
+    ("main", 6),
 ];
 
 /// Foreign modules that only some parts may know.

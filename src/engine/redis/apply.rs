@@ -201,7 +201,7 @@ async fn snapshot(core: &Core, permit: &Permit) -> Result<Outcome, Fault> {
     match answer.replies.into_iter().next() {
         Some(Ok(said)) => {
             let words = word(&said).unwrap_or_default();
-            tracing::info!(said = crate::text::escape(words.as_bytes()), "BGSAVE");
+            tracing::info!(said = words, "BGSAVE");
             Ok(Outcome::Snapshot(SnapshotState::Running {
                 progress: None,
                 elapsed: None,

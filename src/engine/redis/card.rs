@@ -9,7 +9,6 @@ use crate::engine::redis::link::{about, command};
 use crate::engine::redis::reply::{Reply, bytes, count, word};
 use crate::engine::redis::{Core, info::Info, now, slot};
 use crate::model::{Bytes, Feature, Key, KeyCard, KeyFacts, KeyKind, KeyRow, Ttl, UnixMs};
-use crate::text;
 
 /// Keys in one flight: more would make other clients of the server wait.
 const KEYS_A_FLIGHT: usize = 250;
@@ -173,7 +172,7 @@ impl Asks {
                         .refused(Feature::KeySize, "MEMORY USAGE", &refusal);
                 }
                 (AskFor::Encoding, Ok(value)) => {
-                    told.encoding = word(&value).map(|word| text::escape(word.as_bytes()));
+                    told.encoding = word(&value);
                 }
                 (AskFor::Idle, Ok(value)) => told.idle = count(&value).map(Duration::from_secs),
                 (AskFor::Frequency, Ok(value)) => told.frequency = count(&value),
@@ -187,7 +186,7 @@ impl Asks {
 /// The kind in the reply to `TYPE`; `None` when there is no such key.
 pub fn kind(value: &Wire) -> Option<KeyKind> {
     let word = word(value)?;
-    (word != "none").then(|| KeyKind::from_word(&text::escape(word.as_bytes())))
+    (word != "none").then(|| KeyKind::from_word(&word))
 }
 
 /// The TTL in the reply to `PTTL`, as a moment of our clock.

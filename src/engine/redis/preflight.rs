@@ -70,7 +70,6 @@ async fn permission(core: &Core, bgsave: Reply, who: Reply) -> Result<PreflightN
         )),
         Some(Ok(said)) => {
             let why = word(&said).unwrap_or_default();
-            let why = crate::text::escape(why.as_bytes());
             Ok(note(Verdict::Stop, "permission", why))
         }
         _ => unknown("the server does not tell; it shows when the snapshot is asked for"),

@@ -124,13 +124,13 @@ impl Refusal {
     }
 }
 
-/// A status or a short string of the server's own vocabulary.
+/// A status or a short string of the server's own vocabulary, safe to show.
 pub fn word(value: &Value) -> Option<String> {
     match value {
         Value::Okay => Some("OK".to_owned()),
-        Value::SimpleString(word) => Some(word.clone()),
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::VerbatimString { text, .. } => Some(text.clone()),
+        Value::SimpleString(word) => Some(text::escape(word.as_bytes())),
+        Value::BulkString(bytes) => Some(text::escape(bytes)),
+        Value::VerbatimString { text, .. } => Some(text::escape(text.as_bytes())),
         Value::Int(number) => Some(number.to_string()),
         _ => None,
     }

@@ -40,7 +40,9 @@ pub async fn show(
                 });
             }
             Err(Misread::Fault(Fault::TooLarge { limit, .. })) => {
-                return Ok(Some((card, reader.too_large(limit))));
+                card.length = reader.length(&card.kind).await;
+                let value = reader.too_large(limit, card.length);
+                return Ok(Some((card, value)));
             }
             Err(Misread::Fault(fault)) => return Err(fault),
             Ok(mut value) => {
@@ -301,9 +303,24 @@ impl<'a> Reader<'a> {
             .then(|| format!("the window was shortened: {wanted} elements are larger than {limit}"))
     }
 
-    fn too_large(&self, limit: Bytes) -> Value {
+    fn too_large(&self, limit: Bytes, of: Option<u64>) -> Value {
         let why = format!("one element is larger than {limit}");
-        self.value(Part::Opaque(why), None)
+        self.value(Part::Opaque(why), of)
+    }
+
+    /// The length alone, for when the value cannot be carried. Without it the rest still stands.
+    async fn length(&self, kind: &KeyKind) -> Option<u64> {
+        let command = match kind {
+            KeyKind::String => "STRLEN",
+            KeyKind::List => "LLEN",
+            KeyKind::Set => "SCARD",
+            KeyKind::Hash => "HLEN",
+            KeyKind::SortedSet => "ZCARD",
+            KeyKind::Stream => "XLEN",
+            KeyKind::Item | KeyKind::Other(_) => return None,
+        };
+        let answer = self.core.work.ask(&[about(&[command], self.key)]).await.ok()?;
+        count(answer.replies.first()?.as_ref().ok()?)
     }
 
     fn out_of_protocol(&self, command: &str) -> Misread {

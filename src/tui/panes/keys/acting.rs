@@ -321,7 +321,7 @@ fn ask_walk(cx: &mut Cx) {
         start_walk(cx, pattern, false);
     })
     .hint("user:*, matched by the server; empty: all keys")
-    .starting_with(String::from_utf8_lossy(&pattern));
+    .starting_with(String::from_utf8(pattern).unwrap_or_default());
     cx.prompt(prompt);
 }
 
