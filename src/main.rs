@@ -1,12 +1,45 @@
+//! The program: what the command line asks is done at once, or on the screen.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cachedeck::cli::{self, Failure, Next, Session};
+use cachedeck::demo::{self, Demo};
+use cachedeck::tui;
+
 fn main() -> ExitCode {
-    match cachedeck::cli::run(std::env::args_os()) {
-        Ok(cachedeck::cli::Next::Exit(code)) => ExitCode::from(code),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.print();
-            ExitCode::from(failure.code())
-        }
+    let code = cli::run(std::env::args_os()).and_then(|next| match next {
+        Next::Exit(code) => Ok(code),
+        Next::Open(session) => open(*session),
+        Next::Demo(call) => demo(call.server_bin, call.session),
+    });
+    let code = code.unwrap_or_else(|failure| {
+        failure.print();
+        failure.code()
+    });
+    ExitCode::from(code)
+}
+
+fn demo(server_bin: Option<PathBuf>, mut session: Session) -> Result<u8, Failure> {
+    let options = demo::Options {
+        server_bin,
+        ..demo::Options::default()
+    };
+    let demo = Demo::start(&options).map_err(|error| Failure {
+        hints: error.hint().into_iter().collect(),
+        ..Failure::usage(error.to_string())
+    })?;
+    for note in demo.notes() {
+        eprintln!("note: {note}");
     }
+    session.targets = demo.targets().to_vec();
+    open(session)
+}
+
+fn open(session: Session) -> Result<u8, Failure> {
+    let mut options = tui::Options::of(session.config, session.audit);
+    (options.no_color, options.ascii) = (session.no_color, session.ascii);
+    let ending = tui::run(session.targets, options)
+        .map_err(|error| Failure::usage(format!("dashboard: {error:#}")))?;
+    Ok(ending.code())
 }

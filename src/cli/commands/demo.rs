@@ -19,9 +19,9 @@ use crate::cli::{Call, Failure, Next};
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct DemoArgs {
-    /// Server program to start, instead of those on PATH; may repeat
-    #[arg(long = "server-bin", value_name = "FILE")]
-    pub server_bins: Vec<PathBuf>,
+    /// Server program to start, instead of those on PATH
+    #[arg(long, value_name = "FILE")]
+    pub server_bin: Option<PathBuf>,
 
     #[command(flatten)]
     pub open: OpenArgs,
@@ -30,8 +30,8 @@ pub struct DemoArgs {
 /// A wish for a demo.
 #[derive(Debug)]
 pub struct DemoCall {
-    /// Programs to start; empty: those on PATH.
-    pub server_bins: Vec<PathBuf>,
+    /// The program to start, instead of those on PATH.
+    pub server_bin: Option<PathBuf>,
     /// A session without targets: the demo's servers become its targets.
     pub session: Session,
 }
@@ -44,7 +44,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     open::needs_screen()?;
     let args: DemoArgs = call.args();
     Ok(Next::Demo(Box::new(DemoCall {
-        server_bins: args.server_bins,
+        server_bin: args.server_bin,
         session: open::session(call, Vec::new())?,
     })))
 }
