@@ -8,27 +8,18 @@ use cachedeck::demo::{self, Demo};
 use cachedeck::tui;
 
 fn main() -> ExitCode {
-    let code = cli::run(std::env::args_os()).and_then(|next| match next {
+    let end = cli::run(std::env::args_os()).and_then(|next| match next {
         Next::Exit(code) => Ok(code),
         Next::Open(session) => open(*session),
         Next::Demo(call) => demo(call.server_bin, call.session),
     });
-    let code = code.unwrap_or_else(|failure| {
-        failure.print();
-        failure.code()
-    });
-    ExitCode::from(code)
+    ExitCode::from(end.unwrap_or_else(|failure| failure.print()))
 }
 
 fn demo(server_bin: Option<PathBuf>, mut session: Session) -> Result<u8, Failure> {
-    let options = demo::Options {
-        server_bin,
-        ..demo::Options::default()
-    };
-    let demo = Demo::start(&options).map_err(|error| Failure {
-        hints: error.hint().into_iter().collect(),
-        ..Failure::usage(error.to_string())
-    })?;
+    let search = demo::Options::default().search;
+    let demo = Demo::start(&demo::Options { server_bin, search })
+        .map_err(|error| Failure::usage(error.to_string()).hints(error.hint()))?;
     for note in demo.notes() {
         eprintln!("note: {note}");
     }
