@@ -5,7 +5,6 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod guard;
-pub mod launch;
 pub mod model;
 pub mod text;
 pub mod tui;

@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use jiff::tz::TimeZone;
 
+use crate::config::{self, Config};
 use crate::engine::worker::Worker;
 use crate::guard::Audit;
 use crate::model::{Target, UnixMs};
@@ -72,6 +73,20 @@ impl Options {
             mouse: true,
             keys: Overrides::new(),
             start_pane: PaneId::Overview,
+        }
+    }
+
+    /// The habits of the config file.
+    pub fn of(config: Config, audit: Audit) -> Self {
+        Self {
+            interval: config.interval,
+            theme: match config.theme {
+                config::Theme::Light => ThemeChoice::Light,
+                _ => ThemeChoice::Dark,
+            },
+            mouse: config.mouse,
+            keys: config.keys,
+            ..Self::new(audit)
         }
     }
 }

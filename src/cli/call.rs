@@ -296,11 +296,7 @@ pub fn has_person() -> bool {
 
 /// A configuration error in the words of the face.
 pub fn of_config(error: &ConfigError) -> Failure {
-    let failure = Failure::usage(error.to_string());
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::usage(error.to_string()).hints(error.hint())
 }
 
 /// A word that is no target is often a command with a slip in it.

@@ -70,8 +70,14 @@ impl Failure {
     }
 
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        self.hints([hint.into()])
+    }
+
+    /// Adds what to try, where something is known.
+    #[must_use]
+    pub fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints.extend(hints);
         self
     }
 
@@ -104,11 +110,12 @@ impl Failure {
         }
     }
 
-    /// Says it on stderr. What needs no words says nothing.
-    pub fn print(&self) {
+    /// Says it on stderr, where it needs words, and returns the exit code.
+    pub fn print(&self) -> u8 {
         if !matches!(self.kind, Kind::ClosedPipe | Kind::Interrupted) {
             eprintln!("{self}");
         }
+        self.code()
     }
 
     pub fn code(&self) -> u8 {

@@ -68,6 +68,18 @@ pub enum Ending {
     Panicked,
 }
 
+impl Ending {
+    /// The exit code, as shells have it: 128 and the signal's number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Left => 0,
+            Self::Signalled(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            Self::HungUp => 129,
+            Self::Panicked => 101,
+        }
+    }
+}
+
 /// The ticket a question carries, if it is one that gets an answer.
 pub fn ticket(query: &Query) -> Option<Ticket> {
     match query {

@@ -19,7 +19,7 @@ impl Display for Finding {
 }
 
 /// A part of the house names only parts on lower floors.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 12] = [
     ("model", 1),
     ("text", 1),
     ("check", 2),
@@ -31,8 +31,7 @@ const FLOORS: [(&str, u8); 13] = [
     ("cli", 4),
     ("tui", 4),
     ("demo", 4),
-    ("launch", 5),
-    ("main", 6),
+    ("main", 5),
 ];
 
 /// Foreign modules that only some parts may know.

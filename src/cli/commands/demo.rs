@@ -19,7 +19,7 @@ use crate::cli::{Call, Failure, Next};
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct DemoArgs {
-    /// Server program to start, instead of the one on PATH
+    /// Server program to start, instead of those on PATH
     #[arg(long, value_name = "FILE")]
     pub server_bin: Option<PathBuf>,
 
@@ -30,7 +30,7 @@ pub struct DemoArgs {
 /// A wish for a demo.
 #[derive(Debug)]
 pub struct DemoCall {
-    /// A program to start instead of the one on PATH.
+    /// The program to start, instead of those on PATH.
     pub server_bin: Option<PathBuf>,
     /// A session without targets: the demo's servers become its targets.
     pub session: Session,

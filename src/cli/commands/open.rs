@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::call::of_config;
 use crate::cli::output::wants_colour;
 use crate::cli::{Call, Failure, Next};
-use crate::config::{Ascii, Config};
+use crate::config::{Ascii, Config, Theme, Vars, log};
 use crate::guard::Audit;
 use crate::model::{Target, parse_duration};
 
@@ -39,9 +40,11 @@ pub struct OpenArgs {
 pub struct Session {
     pub targets: Vec<Target>,
     pub audit: Audit,
-    /// Habits from the file, with the flags already in: `interval`, `ascii`.
+    /// Habits from the file, with the flags in place of what they override.
     pub config: Config,
     pub no_color: bool,
+    /// Draw with ASCII alone: asked for, or all that the locale can show.
+    pub ascii: bool,
 }
 
 pub fn args(command: clap::Command) -> clap::Command {
@@ -78,12 +81,28 @@ pub fn session(call: &mut Call, targets: Vec<Target>) -> Result<Session, Failure
     if args.ascii {
         config.ascii = Ascii::Always;
     }
+    let audit = call.audit()?;
+    log::init(call.vars()).map_err(|error| of_config(&error))?;
     Ok(Session {
         targets,
-        audit: call.audit()?,
+        audit,
+        no_color: config.theme == Theme::Plain || !wants_colour(call.globals().no_color),
+        ascii: match config.ascii {
+            Ascii::Always => true,
+            Ascii::Never => false,
+            Ascii::Auto => !has_unicode_locale(call.vars()),
+        },
         config,
-        no_color: !wants_colour(call.globals().no_color),
     })
+}
+
+/// The first of the three variables that is set decides, as for every program of a terminal.
+fn has_unicode_locale(vars: &Vars) -> bool {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let locale = names.into_iter().find_map(|name| vars.os(name));
+    let words = locale.map(|locale| locale.to_string_lossy().to_lowercase());
+    // Nothing set says nothing: terminals that cannot show Unicode are the exception.
+    words.is_none_or(|words| words.contains("utf-8") || words.contains("utf8"))
 }
 
 /// # Errors
@@ -99,4 +118,23 @@ pub fn needs_screen() -> Result<(), Failure> {
     Err(Failure::usage(why)
         .hint("one-shot commands work everywhere: cachedeck TARGET info, watch, keys, show")
         .hint("`cachedeck --help` lists them"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_variable_that_is_set_names_the_locale() {
+        assert!(has_unicode_locale(&Vars::from([("LANG", "de_DE.UTF-8")])));
+        assert!(!has_unicode_locale(&Vars::from([
+            ("LC_ALL", "C"),
+            ("LANG", "C.UTF-8")
+        ])));
+        assert!(has_unicode_locale(&Vars::from([
+            ("LC_ALL", ""),
+            ("LANG", "C.utf8")
+        ])));
+        assert!(has_unicode_locale(&Vars::default()));
+    }
 }

@@ -98,9 +98,9 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let visit = call.visit()?;
     let kind = kind(call, &visit, &key)?;
     if args.raw {
-        return raw(call, &visit, &key, &kind, args.range);
+        return raw(call, &visit, &key, kind.as_ref(), args.range);
     }
-    let window = window(&kind, args.range);
+    let window = window(kind.as_ref(), args.range);
     let shown = call.ask(&visit, visit.server.show(&key, window))?;
     let (card, value) = shown.ok_or_else(|| no_such_key(&visit))?;
     let answer = Shown {
@@ -114,12 +114,14 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     Ok(Next::Exit(0))
 }
 
-/// What kind of key it is, which decides in what unit a part of it is counted.
-fn kind(call: &mut Call, visit: &Visit, key: &Key) -> Result<KeyKind, Failure> {
+/// What kind of key it is, which decides in what unit a part of it is counted; `None` when the
+/// server would not say.
+fn kind(call: &mut Call, visit: &Visit, key: &Key) -> Result<Option<KeyKind>, Failure> {
     let rows = call.ask(visit, visit.server.facts(std::slice::from_ref(key)))?;
     match rows.into_iter().next().and_then(|row| row.facts) {
-        Some(KeyFacts::Here { kind, .. }) => Ok(kind),
-        Some(KeyFacts::Gone) | None => Err(no_such_key(visit)),
+        Some(KeyFacts::Here { kind, .. }) => Ok(Some(kind)),
+        Some(KeyFacts::Gone) => Err(no_such_key(visit)),
+        None => Ok(None),
     }
 }
 
@@ -134,8 +136,8 @@ fn is_bytes(kind: &KeyKind) -> bool {
     matches!(kind, KeyKind::String | KeyKind::Item)
 }
 
-fn window(kind: &KeyKind, range: Option<Range>) -> Window {
-    let usual = if is_bytes(kind) {
+fn window(kind: Option<&KeyKind>, range: Option<Range>) -> Window {
+    let usual = if kind.is_some_and(is_bytes) {
         BYTES_SHOWN
     } else {
         ELEMENTS_SHOWN
@@ -152,10 +154,10 @@ fn raw(
     call: &mut Call,
     visit: &Visit,
     key: &Key,
-    kind: &KeyKind,
+    kind: Option<&KeyKind>,
     range: Option<Range>,
 ) -> Result<Next, Failure> {
-    if !is_bytes(kind) {
+    if let Some(kind) = kind.filter(|kind| !is_bytes(kind)) {
         return Err(Failure::usage(format!(
             "show on {}: --raw is for strings, and this is a {}",
             visit.target.name,

@@ -287,16 +287,20 @@ fn progress(info: &Info) -> Option<f64> {
 /// A server that has never saved reports its own start as the moment of its last save.
 fn last_save(info: &Info) -> Option<UnixMs> {
     let saved: i64 = info.text("rdb_last_save_time")?.parse().ok()?;
-    let start = info
-        .count("server_time_usec")
-        .zip(info.count("uptime_in_seconds"))
-        .and_then(|(now, up)| {
-            i64::try_from(now / 1_000_000)
-                .ok()?
-                .checked_sub_unsigned(up)
-        });
-    let is_start = start.is_some_and(|start| saved <= start + 1);
-    let never = saved == 0 || is_start || info.count("rdb_saves") == Some(0);
+    let start = || {
+        info.count("server_time_usec")
+            .zip(info.count("uptime_in_seconds"))
+            .and_then(|(now, up)| {
+                i64::try_from(now / 1_000_000)
+                    .ok()?
+                    .checked_sub_unsigned(up)
+            })
+    };
+    // Only older servers (before 7.0) leave the count of saves out.
+    let never = match info.count("rdb_saves") {
+        Some(saves) => saves == 0,
+        None => saved == 0 || start().is_some_and(|start| saved <= start + 1),
+    };
     (!never).then_some(UnixMs(saved.saturating_mul(1000)))
 }
 

@@ -1,0 +1,11 @@
+//! Every command against real servers: what it prints, what it leaves unchanged, how it exits.
+
+mod common;
+
+mod cli {
+    mod errors;
+    mod forms;
+    mod reading;
+    mod schemas;
+    mod writing;
+}

@@ -1,0 +1,152 @@
+//! What commands print with `-o json` is what their schemas promise.
+
+use serde_json::Value;
+
+use crate::common::memcached::{self, MemcachedServer};
+use crate::common::program::cachedeck;
+use crate::common::redis::{Flavor, RedisServer};
+
+/// Runs a command and holds its output against the schema that the program itself prints.
+fn promised(target: &str, command: &str, args: &[&str]) -> Value {
+    let mut words = vec!["-t", target];
+    words.extend(command.split(' '));
+    words.extend(args);
+    words.extend(["-o", "json"]);
+    let run = cachedeck(words);
+    run.succeeds();
+    let printed = run.json();
+    let mut words = vec!["schema"];
+    words.extend(command.split(' '));
+    let schema = cachedeck(words).json();
+    let schema = jsonschema::draft202012::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .expect("our schema is one");
+    let wrong: Vec<String> = schema
+        .iter_errors(&printed)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{command} {args:?}: {wrong:#?}\n{printed:#}"
+    );
+    assert_eq!(printed["target"], target);
+    printed["data"].clone()
+}
+
+fn seed(server: &RedisServer) {
+    for words in [
+        "SET text hello",
+        "SET short-lived v EX 1000",
+        "RPUSH list a b c",
+        "SADD set a b",
+        "HSET hash field value",
+        "ZADD zset 1.5 a inf b",
+        "XADD stream * field value",
+        "PFADD hyperloglog a b",
+    ] {
+        server.run(words);
+    }
+    server.cmd(&[b"SET", b"bin\x00\xff", b"\xfe\x00"]);
+}
+
+#[test]
+fn redis_and_valkey_answer_as_promised() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        seed(&server);
+        let ask = |command: &str, args: &[&str]| promised(&server.url(), command, args);
+
+        let info = ask("info", &[]);
+        assert_eq!(
+            (&info["keys"], &info["keys_with_ttl"]),
+            (&9.into(), &1.into())
+        );
+        assert!(info.get("window").is_none());
+        let info = ask("info", &["--window", "20ms", "--all"]);
+        assert!(
+            info["window"]["seconds"]
+                .as_f64()
+                .is_some_and(|time| time >= 0.02)
+        );
+        assert!(!info["raw"].as_array().unwrap().is_empty());
+        let watched = ask("watch", &["--interval", "20ms", "--count", "3"]);
+        assert_eq!(watched["readings"].as_array().unwrap().len(), 3);
+
+        let keys = ask("keys", &[]);
+        assert_eq!(
+            (&keys["matched"], &keys["exact"]),
+            (&9.into(), &true.into())
+        );
+        ask("keys", &["--sort", "size", "--limit", "2"]);
+        for key in [
+            "text",
+            "short-lived",
+            "list",
+            "set",
+            "hash",
+            "zset",
+            "stream",
+            r"bin\x00\xff",
+        ] {
+            ask("show", &[key]);
+        }
+        assert_eq!(ask("show", &["zset"])["value"][1]["score"], "inf");
+        assert_eq!(ask("show", &[r"bin\x00\xff"])["value"]["base64"], "/gA=");
+
+        ask("ttl", &["text", "short-lived"]);
+        ask("ttl", &["text", "--set", "1h", "--dry-run"]);
+        ask("ttl", &["text", "--set", "1h", "--yes"]);
+        ask("ttl", &["text", "--persist", "--yes"]);
+        ask("delete", &["text", "--dry-run"]);
+        ask("delete", &["text", "--yes"]);
+
+        assert_eq!(ask("snapshot status", &[])["state"], "idle");
+        ask("snapshot create", &["--dry-run"]);
+        assert_eq!(ask("snapshot create", &["--wait", "--yes"])["state"], "ok");
+        assert_eq!(ask("snapshot status", &[])["state"], "ok");
+        assert_eq!(ask("replication", &[])["role"], "primary");
+    }
+}
+
+#[test]
+fn memcached_answers_as_promised() {
+    let server = MemcachedServer::start(memcached::Options::default());
+    server.set("text", b"hello", 0);
+    server.set("short-lived", b"\xff\x00", 1000);
+    let ask = |command: &str, args: &[&str]| promised(&server.url(), command, args);
+
+    let info = ask("info", &["--window", "20ms"]);
+    assert_eq!(
+        (&info["engine"], &info["keys"]),
+        (&"memcached".into(), &2.into())
+    );
+    assert_eq!(info["keys_with_ttl"], Value::Null);
+    assert!(info["unsupported"]["keys_with_ttl"].is_string());
+    ask("watch", &["--interval", "20ms", "--count", "1"]);
+    assert_eq!(ask("keys", &[])["matched"], 2);
+    assert_eq!(ask("show", &["text"])["value"], "hello");
+    ask("ttl", &["text", "short-lived"]);
+    ask("ttl", &["text", "--set", "1h", "--yes"]);
+    ask("delete", &["text", "--yes"]);
+}
+
+#[test]
+fn profiles_are_printed_as_promised() {
+    let home = crate::common::program::Home::new();
+    let file = home.write(
+        "c.yaml",
+        "default: a\nprofiles:\n  a: { url: 'redis://:CANARY@h' }\n  b: { url: 'memcached://m', environment: production, read_only: true }\n",
+    );
+    let config = file.to_str().unwrap();
+    let run = crate::common::program::Call::new(["--config", config, "profiles", "-o", "json"])
+        .run(&home);
+    run.succeeds();
+    let schema = cachedeck(["schema", "profiles"]).json();
+    assert!(jsonschema::is_valid(&schema, &run.json()), "{}", run.out());
+    assert_eq!(
+        run.json()["data"]["profiles"][1]["environment"],
+        "production"
+    );
+    assert!(!run.out().contains("CANARY"));
+}
