@@ -9,6 +9,7 @@ mod traffic;
 pub use lines::event;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+pub use traffic::OverviewState;
 
 use crate::model::Sample;
 use crate::text;
@@ -17,7 +18,7 @@ use crate::tui::deck::Deck;
 use crate::tui::layers::Layer;
 use crate::tui::layers::text::TextLayer;
 use crate::tui::panes::states::draw_nothing_yet;
-use crate::tui::panes::{Handled, Pane, PaneId};
+use crate::tui::panes::{Handled, Notice, Pane, PaneId};
 use crate::tui::shell::{Cx, Shell};
 use crate::tui::widgets::panel;
 
@@ -28,6 +29,7 @@ pub const PANE: Pane = Pane {
     draw,
     act,
     is_possible,
+    notice,
     ..Pane::STILL
 };
 
@@ -56,6 +58,13 @@ fn act(cx: &mut Cx, action: Action) -> Handled {
     let layer = TextLayer::new("In the server's words", lines);
     cx.shell.layers.push(Layer::Text(layer));
     Handled::Yes
+}
+
+fn notice(cx: &mut Cx, notice: Notice) {
+    if let Notice::Sampled = notice {
+        let history = &cx.deck.history;
+        cx.deck.overview.take_in(history);
+    }
 }
 
 fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
@@ -112,7 +121,7 @@ impl Parts {
 
 fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;
-    let first = if area.width >= 120 { 64 } else { 56 };
+    let first = if area.width >= 120 { 65 } else { 57 };
     let second = Rect {
         x: area.x + first,
         width: area.width - first,

@@ -217,7 +217,7 @@ fn fragmentation(sample: &Sample) -> Fact {
         "little data"
     };
     Fact::new(
-        "fragments",
+        "frag",
         memory.fragmentation.map(|share| format!("{share:.2}")),
     )
     .tone(tone)

@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::model::{Bytes, Rates, Sample, ratio, units};
+use crate::model::{Bytes, History, Rates, Sample, ratio, units};
 use crate::text;
 use crate::tui::deck::Deck;
 use crate::tui::panes::states::age;
@@ -18,11 +18,57 @@ pub const HEIGHT: u16 = 11;
 
 const LABELS: usize = 9;
 
-const WINDOWS: [(Duration, &str); 3] = [
-    (Duration::from_secs(10), "10 s"),
-    (Duration::from_secs(60), "1 min"),
-    (Duration::from_secs(15 * 60), "15 min"),
+/// What a column covers, its name, and how often it is computed anew. A long window hardly moves from
+/// one reading to the next, and digits that flicker cost attention and bytes on a slow link.
+struct Window {
+    span: Duration,
+    name: &'static str,
+    every: Duration,
+}
+
+#[rustfmt::skip]
+const WINDOWS: [Window; 3] = [
+    Window { span: Duration::from_secs(10),      name: "10 s",   every: Duration::ZERO },
+    Window { span: Duration::from_secs(60),      name: "1 min",  every: Duration::from_secs(5) },
+    Window { span: Duration::from_secs(15 * 60), name: "15 min", every: Duration::from_secs(15) },
 ];
+
+/// The rates that the table shows, and when they were computed.
+#[derive(Debug, Default)]
+pub struct OverviewState {
+    columns: [Column; 3],
+}
+
+#[derive(Debug, Default)]
+struct Column {
+    rates: Option<Rates>,
+    at: Duration,
+}
+
+impl OverviewState {
+    /// Computes what is due after a new reading.
+    pub fn take_in(&mut self, history: &History) {
+        let Some(now) = history.latest().map(|sample| sample.elapsed) else {
+            return;
+        };
+        for (column, window) in self.columns.iter_mut().zip(WINDOWS) {
+            let is_young = column
+                .rates
+                .as_ref()
+                .is_none_or(|rates| rates.window < Duration::from_secs(5));
+            let rates = history.rates(window.span);
+            // Much less covered than before: there was a break, and the old rates are of before it.
+            let is_broken = match (&rates, &column.rates) {
+                (Some(new), Some(old)) => new.window < old.window.mul_f64(0.5),
+                (None, _) => true,
+                (Some(_), None) => false,
+            };
+            if is_young || is_broken || now >= column.at + window.every {
+                *column = Column { rates, at: now };
+            }
+        }
+    }
+}
 
 /// A row: what a window shows, what a lifetime shows, and when that is worth a look.
 struct Row {
@@ -47,14 +93,14 @@ static ROWS: &[Row] = &[
 pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;
     let cells = usize::from(area.width).saturating_sub(LABELS + 2) / 4;
-    let rates = WINDOWS.map(|(window, _)| deck.history.rates(window));
-    let mut lines = vec![heading(theme, &rates, cells)];
+    let columns = &deck.overview.columns;
+    let mut lines = vec![heading(theme, columns, cells)];
     for row in ROWS {
         let mut spans = vec![Span::styled(
             format!(" {}", text::pad(row.label, LABELS)),
             theme.style(Tone::Muted),
         )];
-        for rates in &rates {
+        for Column { rates, .. } in columns {
             let value = rates.as_ref().and_then(row.of_rates);
             let tone = rates.as_ref().map_or(Tone::Muted, row.tone);
             spans.push(cell(theme, value, tone, cells));
@@ -67,15 +113,15 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
     }
 }
 
-fn heading(theme: Theme, rates: &[Option<Rates>; 3], cells: usize) -> Line<'static> {
+fn heading(theme: Theme, columns: &[Column; 3], cells: usize) -> Line<'static> {
     let mut spans = vec![Span::raw(" ".repeat(LABELS + 1))];
-    for ((window, name), rates) in WINDOWS.iter().zip(rates) {
+    for (window, column) in WINDOWS.iter().zip(columns) {
         // A young history, or one since a break, covers less than the name says.
-        let name = match rates {
-            Some(rates) if rates.window < window.mul_f64(0.8) => {
+        let name = match &column.rates {
+            Some(rates) if rates.window < window.span.mul_f64(0.8) => {
                 format!("last {}", age(rates.window))
             }
-            _ => (*name).to_owned(),
+            _ => window.name.to_owned(),
         };
         spans.push(cell(theme, Some(name), Tone::Muted, cells));
     }
