@@ -149,6 +149,22 @@ fn the_filter_narrows_while_it_is_typed_and_escape_takes_it_back() {
 }
 
 #[test]
+fn the_cursor_stays_on_its_key_through_filters_and_orders() {
+    let mut server = shop();
+    let screen = browsing(&mut server, 80, 24);
+    let screen = pressed(&mut server, screen, "down down");
+    let cursor = |screen: &Screen| screen.app.decks[0].keys.cursor.selected();
+    let screen = pressed(&mut server, screen, "/ c a r t enter");
+    assert_eq!(cursor(&screen), 0);
+    let screen = pressed(&mut server, screen, "esc s");
+    assert_eq!(cursor(&screen), 6);
+    let screen = pressed(&mut server, screen, "/ b o a r d enter");
+    assert_eq!(cursor(&screen), 0);
+    let screen = pressed(&mut server, screen, "esc s");
+    assert_eq!(cursor(&screen), 2);
+}
+
+#[test]
 fn hostile_names_stay_in_their_row() {
     let names = vec![
         b"\x1b]0;owned\x07\x1b[2J".to_vec(),

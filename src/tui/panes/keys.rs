@@ -123,16 +123,15 @@ impl Keys {
         self.anchor = self.row().map(|row| row.path);
     }
 
-    /// Moves the cursor to where the row that it was on is now.
+    /// Moves the cursor to where the row that it was on is now; to the top while a filter hides it.
     fn follow(&mut self, shell: &Shell) {
-        let place = self
-            .anchor
-            .as_ref()
-            .and_then(|path| self.listing.place_of(path));
-        let row = place.unwrap_or(self.cursor.selected());
+        let place = match &self.anchor {
+            Some(path) => self.listing.place_of(path).unwrap_or_default(),
+            None => self.cursor.selected(),
+        };
         let (rows, height) = (self.listing.rows(), list_height(shell));
-        if row != self.cursor.selected() || row >= rows {
-            self.cursor.select(row, rows, height);
+        if place != self.cursor.selected() || place >= rows {
+            self.cursor.select(place, rows, height);
         }
     }
 }
@@ -278,7 +277,7 @@ fn notice(cx: &mut Cx, notice: Notice) {
         Notice::Opened => {
             cx.deck.keys.is_wanted = true;
             begin_if_wanted(cx);
-            ask_facts(cx);
+            work(cx);
         }
         Notice::Up => {
             cx.deck.keys.not_before = UnixMs(0);
