@@ -275,7 +275,9 @@ pub fn wait_until_in_step(primary: &RedisServer, replica: &RedisServer) {
     wait::until("the replica to be in step", PATIENCE, || {
         let linked = replica.info("master_link_status")? == "up";
         let in_step = offset(replica, "slave_repl_offset")? >= written;
-        (linked && in_step).then_some(())
+        // The primary calls it online a moment later: with its first acknowledgement.
+        let online = primary.info("slave0")?.contains("state=online");
+        (linked && in_step && online).then_some(())
     });
 }
 

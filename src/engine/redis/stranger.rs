@@ -69,7 +69,8 @@ fn stranger(head: &[u8]) -> Option<(String, Option<&'static str>)> {
 
 fn line_of(bytes: &[u8]) -> String {
     let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or(bytes);
-    String::from_utf8_lossy(line).into_owned()
+    // Words that are no text are made safe here, where the bytes still are; the rest when shown.
+    String::from_utf8(line.to_vec()).unwrap_or_else(|_| text::escape(line))
 }
 
 #[cfg(test)]
