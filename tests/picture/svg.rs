@@ -46,16 +46,24 @@ pub fn svg(screen: &Screen) -> String {
 fn draw_row(out: &mut String, screen: &Screen, row: u16, columns: u16) {
     let mut column = 0;
     while column < columns {
-        let Some(cell) = screen.cell(row, column) else { return };
+        let Some(cell) = screen.cell(row, column) else {
+            return;
+        };
         let style = style_of(cell);
         let (start, mut run) = (column, String::new());
         while column < columns {
-            let Some(cell) = screen.cell(row, column) else { break };
+            let Some(cell) = screen.cell(row, column) else {
+                break;
+            };
             if style_of(cell) != style {
                 break;
             }
             if !cell.is_wide_continuation() {
-                run.push_str(if cell.has_contents() { cell.contents() } else { " " });
+                run.push_str(if cell.has_contents() {
+                    cell.contents()
+                } else {
+                    " "
+                });
             }
             column += 1;
         }
@@ -66,27 +74,124 @@ fn draw_row(out: &mut String, screen: &Screen, row: u16, columns: u16) {
 fn draw_run(out: &mut String, row: u16, column: u16, cells: u16, run: &str, style: &Style) {
     let x = f64::from(column) * CELL_WIDTH + MARGIN;
     let y = f64::from(row) * CELL_HEIGHT + MARGIN;
-    let width = f64::from(cells) * CELL_WIDTH;
     if let Some(paper) = &style.paper {
-        writeln!(
-            out,
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{paper}\"/>"
-        )
-        .expect("a String takes every write");
+        let width = f64::from(cells) * CELL_WIDTH;
+        write!(out, "{}", rect(x, y, width, CELL_HEIGHT, paper))
+            .expect("a String takes every write");
     }
-    if run.trim().is_empty() {
+    // Fonts draw lines, blocks and dots with gaps, and each at another width: these are shapes.
+    let (mut words, mut places, mut at) = (String::new(), String::new(), x);
+    for c in run.chars() {
+        match shape(c, at, y, &style.ink) {
+            Some(shape) => out.push_str(&shape),
+            None if c == ' ' => {}
+            None => {
+                words.push(c);
+                write!(places, "{at:.1} ").expect("a String takes every write");
+            }
+        }
+        at += CELL_WIDTH
+            * if c.is_ascii() {
+                1.0
+            } else {
+                f64::from(cells_of(c))
+            };
+    }
+    if words.is_empty() {
         return;
     }
-    let bold = if style.is_bold { " font-weight=\"bold\"" } else { "" };
-    let line = if style.is_underlined { " text-decoration=\"underline\"" } else { "" };
+    let bold = if style.is_bold {
+        " font-weight=\"bold\""
+    } else {
+        ""
+    };
+    let line = if style.is_underlined {
+        " text-decoration=\"underline\""
+    } else {
+        ""
+    };
     writeln!(
         out,
-        "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" xml:space=\"preserve\" fill=\"{}\"{bold}{line}>{}</text>",
+        "<text x=\"{}\" y=\"{:.1}\" fill=\"{}\"{bold}{line}>{}</text>",
+        places.trim_end(),
         y + CELL_HEIGHT * 0.76,
         style.ink,
-        escaped(run),
+        escaped(&words),
     )
     .expect("a String takes every write");
+}
+
+fn cells_of(c: char) -> u8 {
+    u8::try_from(unicode_width::UnicodeWidthChar::width(c).unwrap_or(0)).unwrap_or(1)
+}
+
+fn rect(x: f64, y: f64, width: f64, height: f64, ink: &str) -> String {
+    format!(
+        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{ink}\"/>\n"
+    )
+}
+
+/// A character that is drawn rather than written: borders, blocks, shades, braille dots.
+fn shape(c: char, x: f64, y: f64, ink: &str) -> Option<String> {
+    let (middle, centre) = (x + CELL_WIDTH / 2.0, y + CELL_HEIGHT / 2.0);
+    let line = |to: &[(f64, f64)]| {
+        let ends: String = to
+            .iter()
+            .map(|(dx, dy)| {
+                let (x, y) = (
+                    middle + dx * CELL_WIDTH / 2.0,
+                    centre + dy * CELL_HEIGHT / 2.0,
+                );
+                format!("M{middle:.1} {centre:.1}L{x:.1} {y:.1}")
+            })
+            .collect();
+        Some(format!(
+            "<path d=\"{ends}\" stroke=\"{ink}\" stroke-width=\"1\" fill=\"none\"/>\n"
+        ))
+    };
+    let (up, down, left, right) = ((0.0, -1.0), (0.0, 1.0), (-1.0, 0.0), (1.0, 0.0));
+    match c {
+        '─' => line(&[left, right]),
+        '│' => line(&[up, down]),
+        '┌' | '╭' => line(&[right, down]),
+        '┐' | '╮' => line(&[left, down]),
+        '└' | '╰' => line(&[right, up]),
+        '┘' | '╯' => line(&[left, up]),
+        '░' => Some(rect(x, y + 3.0, CELL_WIDTH, CELL_HEIGHT - 6.0, "#262b33")),
+        '▁'..='█' => {
+            let height = CELL_HEIGHT * f64::from(c as u32 - 0x2580) / 8.0;
+            Some(rect(x, y + CELL_HEIGHT - height, CELL_WIDTH, height, ink))
+        }
+        '▉'..='▏' => {
+            let width = CELL_WIDTH * f64::from(0x2590 - c as u32) / 8.0;
+            Some(rect(x, y, width, CELL_HEIGHT, ink))
+        }
+        '\u{2800}'..='\u{28ff}' => Some(dots(c as u32 - 0x2800, x, y, ink)),
+        _ => None,
+    }
+}
+
+/// The dots of a braille character, by the bits of its number.
+fn dots(bits: u32, x: f64, y: f64, ink: &str) -> String {
+    const PLACES: [(u8, u8); 8] = [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+        (0, 3),
+        (1, 3),
+    ];
+    let (wide, high) = (CELL_WIDTH / 2.0, CELL_HEIGHT / 4.0);
+    (0..)
+        .zip(PLACES)
+        .filter(|(bit, _)| bits >> bit & 1 == 1)
+        .map(|(_, (column, row))| {
+            let (x, y) = (x + f64::from(column) * wide, y + f64::from(row) * high);
+            rect(x + 0.6, y + 0.6, wide - 1.2, high - 1.2, ink)
+        })
+        .collect()
 }
 
 fn style_of(cell: &Cell) -> Style {
@@ -97,8 +202,17 @@ fn style_of(cell: &Cell) -> Style {
     } else {
         (ink, paper)
     };
-    let ink = if cell.dim() { "#8a93a0".to_owned() } else { ink };
-    Style { ink, paper, is_bold: cell.bold(), is_underlined: cell.underline() }
+    let ink = if cell.dim() {
+        "#8a93a0".to_owned()
+    } else {
+        ink
+    };
+    Style {
+        ink,
+        paper,
+        is_bold: cell.bold(),
+        is_underlined: cell.underline(),
+    }
 }
 
 fn colour(colour: Color) -> Option<String> {
@@ -120,5 +234,7 @@ fn colour(colour: Color) -> Option<String> {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
