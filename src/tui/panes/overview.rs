@@ -129,7 +129,7 @@ fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, a
         ..area
     };
     let inner = panel::within(theme, frame, first, "Traffic", "");
-    traffic::draw(shell, deck, sample, frame, inner);
+    traffic::draw(shell, deck, frame, inner);
     if second.width < 84 {
         let inner = panel::within(theme, frame, second, "Memory", "");
         let mut facts = memory::memory(deck, sample);
