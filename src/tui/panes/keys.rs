@@ -30,7 +30,7 @@ use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
 use crate::tui::panes::keys::card::Card;
 use crate::tui::panes::keys::facts::Facts;
-use crate::tui::panes::keys::listing::{Layout, Listing};
+use crate::tui::panes::keys::listing::{Bite, Layout, Listing};
 use crate::tui::panes::keys::tree::{Path, Row, What};
 use crate::tui::panes::keys::walking::{State, Walking};
 use crate::tui::panes::{Notice, Pane, PaneId};
@@ -178,9 +178,9 @@ fn start_walk(cx: &mut Cx, pattern: Option<Vec<u8>>, is_repeated: bool) {
 }
 
 /// Brings the rows a bite further, and asks for what is missing of those in view.
-fn work(cx: &mut Cx) {
+fn work(cx: &mut Cx, bite: Bite) {
     let keys = &mut cx.deck.keys;
-    keys.is_busy = keys.listing.step();
+    keys.is_busy = keys.listing.step(bite);
     keys.follow(cx.shell);
     ask_facts(cx);
 }
@@ -246,7 +246,7 @@ fn walked(cx: &mut Cx, step: WalkStep) {
             walking.ticket = None;
         }
     }
-    work(cx);
+    work(cx, Bite::Small);
 }
 
 fn learn(cx: &mut Cx, ids: &[u32], told: Result<Vec<Option<KeyFacts>>, Fault>) {
@@ -277,14 +277,14 @@ fn notice(cx: &mut Cx, notice: Notice) {
         Notice::Opened => {
             cx.deck.keys.is_wanted = true;
             begin_if_wanted(cx);
-            work(cx);
+            work(cx, Bite::Small);
         }
         Notice::Up => {
             cx.deck.keys.not_before = UnixMs(0);
             begin_if_wanted(cx);
             mend_card(cx);
         }
-        Notice::Due => work(cx),
+        Notice::Due => work(cx, Bite::Large),
         Notice::Sampled => {
             mend(cx);
             ask_facts(cx);

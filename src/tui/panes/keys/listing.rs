@@ -11,10 +11,34 @@ use crate::tui::panes::keys::names::{Free, Kept, Names};
 use crate::tui::panes::keys::order::Order;
 use crate::tui::panes::keys::tree::{Row, Source, Tree, What};
 
-/// Names that a filter looks at in one bite; a few milliseconds.
-const FILTER_BITE: usize = 150_000;
-/// Names that the order and the tree take in one bite.
-const ORDER_BITE: usize = 16_384;
+/// How much work is done at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bite {
+    /// While a key press or a report is answered: a millisecond or two.
+    Small,
+    /// When nothing else is waiting: most of a frame.
+    Large,
+}
+
+impl Bite {
+    /// Names that a filter looks at.
+    fn filtered(self) -> usize {
+        match self {
+            Self::Small => 15_000,
+            Self::Large => 100_000,
+        }
+    }
+
+    /// Names that a level of the tree reads.
+    fn read(self) -> usize {
+        self.filtered() / 6
+    }
+
+    /// Comparisons that an order makes.
+    fn compared(self) -> usize {
+        self.filtered() / 3
+    }
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
@@ -139,12 +163,12 @@ impl Listing {
     }
 
     /// Does a bite of the work that is left; says whether there is more.
-    pub fn step(&mut self) -> bool {
+    pub fn step(&mut self, bite: Bite) -> bool {
         let is_filtering = match &mut self.filter {
-            Some(filter) => filter.step(&self.names, FILTER_BITE),
+            Some(filter) => filter.step(&self.names, bite.filtered()),
             None => false,
         };
-        is_filtering | self.arrange()
+        is_filtering | self.arrange(bite)
     }
 
     /// How many keys pass the filter, as far as known.
@@ -237,17 +261,17 @@ impl Listing {
         source(&self.names, self.filter.as_ref())
     }
 
-    fn arrange(&mut self) -> bool {
+    fn arrange(&mut self, bite: Bite) -> bool {
         let source = source(&self.names, self.filter.as_ref());
         match (self.layout, self.sorting) {
-            (Layout::Tree, _) => self.tree.step(source, ORDER_BITE),
+            (Layout::Tree, _) => self.tree.step(source, bite.read(), bite.compared()),
             (Layout::List, Sorting::Arrival) => false,
             (Layout::List, sorting) => {
                 let order = &mut self.order;
                 source.each(self.ordered, usize::MAX, |id, _| order.push(id));
                 self.ordered = source.count();
                 let names = &self.names;
-                order.step(ORDER_BITE, |a, b| compare(names, sorting, a, b))
+                order.step(bite.compared(), |a, b| compare(names, sorting, a, b))
             }
         }
     }
@@ -305,7 +329,7 @@ mod tests {
     }
 
     fn settle(listing: &mut Listing) {
-        while listing.step() {}
+        while listing.step(Bite::Small) {}
     }
 
     fn drawn(listing: &Listing) -> Vec<String> {
