@@ -152,6 +152,7 @@ fn start_walk(cx: &mut Cx, pattern: Option<Vec<u8>>, is_repeated: bool) {
     if let Some(ticket) = cx.deck.keys.walking.ticket {
         cx.forget(ticket);
     }
+    let began = cx.now();
     let ticket = cx.ticket(PaneId::Keys);
     let delimiter = cx.deck.target.delimiter.clone();
     let keys = &mut cx.deck.keys;
@@ -167,6 +168,7 @@ fn start_walk(cx: &mut Cx, pattern: Option<Vec<u8>>, is_repeated: bool) {
         state: State::Running,
         pattern: pattern.clone(),
         ticket: Some(ticket),
+        began,
         is_repeated,
         ..Walking::default()
     };
@@ -281,8 +283,10 @@ fn notice(cx: &mut Cx, notice: Notice) {
         }
         Notice::Up => {
             cx.deck.keys.not_before = UnixMs(0);
+            cx.deck.keys.facts.doubt_all();
             begin_if_wanted(cx);
             mend_card(cx);
+            ask_facts(cx);
         }
         Notice::Due => work(cx, Bite::Large),
         Notice::Sampled => {

@@ -171,6 +171,11 @@ impl Listing {
         is_filtering | self.arrange(bite)
     }
 
+    /// Whether the rows are not in the wanted order yet.
+    pub fn is_sorting(&self) -> bool {
+        self.layout == Layout::List && self.matching() > 0 && self.shown_sorting() != self.sorting
+    }
+
     /// How many keys pass the filter, as far as known.
     pub fn matching(&self) -> usize {
         self.source().count()
@@ -184,7 +189,7 @@ impl Listing {
     }
 
     pub fn rows(&self) -> usize {
-        match (self.layout, self.sorting) {
+        match (self.layout, self.shown_sorting()) {
             (Layout::Tree, _) => self.tree.rows(),
             (Layout::List, Sorting::Arrival) => self.matching(),
             (Layout::List, _) => self.order.len(),
@@ -216,7 +221,7 @@ impl Listing {
             return self.tree.place_of(self.source(), path);
         }
         let id = *path.first()?;
-        let place = match (self.sorting, &self.filter) {
+        let place = match (self.shown_sorting(), &self.filter) {
             (Sorting::Arrival, None) => id as usize,
             (Sorting::Arrival, Some(filter)) => filter.hits().partition_point(|hit| *hit < id),
             (sorting, _) => {
@@ -248,12 +253,21 @@ impl Listing {
     }
 
     fn id_at(&self, place: usize) -> Option<u32> {
-        match (self.sorting, &self.filter) {
+        match (self.shown_sorting(), &self.filter) {
             (Sorting::Arrival, None) => u32::try_from(place)
                 .ok()
                 .filter(|id| *id < self.names.len()),
             (Sorting::Arrival, Some(filter)) => filter.hits().get(place).copied(),
             _ => self.order.get(place),
+        }
+    }
+
+    /// Until a new order is there, rows stay as they came: a list that is there beats none.
+    fn shown_sorting(&self) -> Sorting {
+        if self.order.is_empty() {
+            Sorting::Arrival
+        } else {
+            self.sorting
         }
     }
 
@@ -391,6 +405,7 @@ mod tests {
         ]);
         let mut orders = Vec::new();
         for _ in 0..4 {
+            assert_eq!(listing.rows(), 3);
             settle(&mut listing);
             orders.push(drawn(&listing).join(" "));
             listing.next_sorting();
