@@ -7,6 +7,7 @@ use crate::guard::Policy;
 use crate::model::{Break, Feature, Features, History, Missing, Sample, Target, UnixMs};
 use crate::tui::panes::PaneId;
 use crate::tui::panes::keys::Keys;
+use crate::tui::panes::overview::OverviewState;
 use crate::tui::panes::replication::ReplicationState;
 use crate::tui::panes::snapshots::SnapshotsState;
 
@@ -23,6 +24,7 @@ pub struct Deck {
     pub history: History,
     /// Restarts, resets and failovers that were seen, oldest first.
     pub marks: Vec<Mark>,
+    pub overview: OverviewState,
     pub keys: Keys,
     pub snapshots: SnapshotsState,
     pub replication: ReplicationState,
@@ -53,6 +55,7 @@ impl Deck {
             features: Features::default(),
             history: History::default(),
             marks: Vec::new(),
+            overview: OverviewState::default(),
             keys: Keys::default(),
             snapshots: SnapshotsState::default(),
             replication: ReplicationState::default(),

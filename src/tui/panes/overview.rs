@@ -9,15 +9,14 @@ mod traffic;
 pub use lines::event;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+pub use traffic::OverviewState;
 
 use crate::model::Sample;
 use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
-use crate::tui::layers::Layer;
-use crate::tui::layers::text::TextLayer;
 use crate::tui::panes::states::draw_nothing_yet;
-use crate::tui::panes::{Handled, Pane, PaneId};
+use crate::tui::panes::{Handled, Notice, Pane, PaneId};
 use crate::tui::shell::{Cx, Shell};
 use crate::tui::widgets::panel;
 
@@ -28,6 +27,7 @@ pub const PANE: Pane = Pane {
     draw,
     act,
     is_possible,
+    notice,
     ..Pane::STILL
 };
 
@@ -53,9 +53,15 @@ fn act(cx: &mut Cx, action: Action) -> Handled {
             )
         })
         .collect();
-    let layer = TextLayer::new("In the server's words", lines);
-    cx.shell.layers.push(Layer::Text(layer));
+    cx.read("In the server's words", lines);
     Handled::Yes
+}
+
+fn notice(cx: &mut Cx, notice: Notice) {
+    if let Notice::Sampled = notice {
+        let history = &cx.deck.history;
+        cx.deck.overview.take_in(history);
+    }
 }
 
 fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
@@ -112,7 +118,7 @@ impl Parts {
 
 fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;
-    let first = if area.width >= 120 { 64 } else { 56 };
+    let first = if area.width >= 120 { 65 } else { 57 };
     let second = Rect {
         x: area.x + first,
         width: area.width - first,
@@ -123,7 +129,7 @@ fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, a
         ..area
     };
     let inner = panel::within(theme, frame, first, "Traffic", "");
-    traffic::draw(shell, deck, sample, frame, inner);
+    traffic::draw(shell, deck, frame, inner);
     if second.width < 84 {
         let inner = panel::within(theme, frame, second, "Memory", "");
         let mut facts = memory::memory(deck, sample);

@@ -71,3 +71,18 @@ pub fn age(span: Duration) -> String {
         _ => units::span(span),
     }
 }
+
+/// Words in lines of at most `width` cells.
+pub fn wrapped(words: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if text::width(line) + 1 + text::width(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(text::fit(word, width)),
+        }
+    }
+    lines
+}

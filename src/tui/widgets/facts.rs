@@ -56,14 +56,17 @@ impl Fact {
                 theme.style(Tone::Muted),
             ),
             match &self.value {
-                Some(value) => Span::styled(value.clone(), theme.style(self.tone)),
+                Some(value) => {
+                    let room = width.saturating_sub(labels + 3);
+                    Span::styled(text::fit(value, room), theme.style(self.tone))
+                }
                 None => Span::styled(theme.unknown(), theme.style(Tone::Muted)),
             },
         ];
         let used: usize = spans.iter().map(Span::width).sum();
         let left = width.saturating_sub(used + 1);
         if let Some(share) = self.bar
-            && left >= 4
+            && left >= 3
         {
             spans.push(Span::raw(" "));
             let cells = left.min(41) - 1;

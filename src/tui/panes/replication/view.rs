@@ -30,11 +30,17 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
         return say(frame, area, vec![line]);
     };
     let facts = facts(shell, deck, sample, replication);
+    // Where there is little room, the replicas are worth more than the later facts.
+    let room = if area.height < 16 {
+        (area.height / 2).max(3)
+    } else {
+        area.height
+    };
     let height = u16::try_from(facts.len())
         .unwrap_or(u16::MAX)
         .saturating_add(2);
     let top = Rect {
-        height: height.min(area.height),
+        height: height.min(room).min(area.height),
         ..area
     };
     let rest = Rect {
@@ -69,33 +75,39 @@ fn facts(shell: &Shell, deck: &Deck, sample: &Sample, replication: &Replication)
         .history
         .rates(MINUTE)
         .and_then(|rates| rates.replicated);
-    let mut facts = vec![
-        Fact::new("offset", replication.offset.map(units::count)),
+    let mut facts = Vec::new();
+    if sample.identity.role == Role::Primary {
+        facts.push(replicas(replication));
+    }
+    facts.push(
         Fact::new("writes", written.map(units::bytes_rate))
             .note("into the stream, over the last minute"),
-        backlog(replication.backlog, written),
-    ];
+    );
+    facts.push(backlog(replication.backlog, written));
+    facts.push(Fact::new("offset", replication.offset.map(units::count)));
     if let Some(id) = &replication.id {
         facts.push(Fact::new("history", text::escape(id.as_bytes())).tone(Tone::Muted));
-    }
-    if sample.identity.role == Role::Primary {
-        let online = replication
-            .replicas
-            .iter()
-            .filter(|one| one.state == "online")
-            .count();
-        let all = replication.replicas.len();
-        let tone = if online < all {
-            Tone::Caution
-        } else {
-            Tone::Plain
-        };
-        facts.push(Fact::new("replicas", format!("{online} of {all} online")).tone(tone));
     }
     if let Some(mark) = deck.marks.last() {
         facts.push(Fact::new("happened", event(shell, mark)).tone(Tone::Caution));
     }
     facts
+}
+
+fn replicas(replication: &Replication) -> Fact {
+    let all = replication.replicas.len();
+    let online = replication
+        .replicas
+        .iter()
+        .filter(|one| one.state == "online")
+        .count();
+    match all {
+        0 => Fact::new("replicas", "none".to_owned()),
+        _ if online < all => {
+            Fact::new("replicas", format!("{online} of {all} online")).tone(Tone::Caution)
+        }
+        _ => Fact::new("replicas", format!("{online} of {all} online")),
+    }
 }
 
 /// How long a replica may be away and still catch up without a full copy.
@@ -111,6 +123,10 @@ fn backlog(backlog: Option<Backlog>, written: Option<f64>) -> Fact {
         .filter(|rate| *rate >= 1.0)
         .and_then(|rate| Duration::try_from_secs_f64(held.0 as f64 / rate).ok());
     let words = match reach {
+        Some(reach) if reach < Duration::from_secs(10) => {
+            let seconds = reach.as_secs().max(1);
+            format!("of {}: about {seconds}s of writes", backlog.size)
+        }
         Some(reach) => format!("of {}: about {} of writes", backlog.size, age(reach)),
         None => format!("of {}", backlog.size),
     };
@@ -248,6 +264,12 @@ fn draw_lag(
     });
     let top = round_bytes(&points);
     let note = format!("last {}, top {top}", age(SPAN));
+    if points.iter().all(Option::is_none) {
+        let inner = panel::within(shell.theme, frame, area, title, "");
+        let words = " not known here: only the primary tells it";
+        let line = Line::styled(words, shell.theme.style(Tone::Muted));
+        return frame.render_widget(line, inner);
+    }
     let inner = panel::within(shell.theme, frame, area, title, &note);
     Chart {
         points: &points,

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::text;
 use crate::tui::deck::Deck;
 use crate::tui::panes::snapshots::Past;
-use crate::tui::panes::states::{age, say};
+use crate::tui::panes::states::{age, say, wrapped};
 use crate::tui::shell::Shell;
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::facts::{self, Fact};
@@ -31,7 +31,16 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
         return say(frame, area, vec![line]);
     };
     let facts = facts(shell, persistence);
-    let height = u16::try_from(facts.len() + 2).unwrap_or(u16::MAX);
+    let checks = match &deck.snapshots.preflight {
+        Some(Ok(preflight)) if area.width >= WIDE => notes(
+            shell.theme,
+            preflight,
+            usize::from(area.width / 2).saturating_sub(2),
+        )
+        .len(),
+        _ => 0,
+    };
+    let height = u16::try_from(facts.len().max(checks) + 2).unwrap_or(u16::MAX);
     let (disk, checks, here) = parts(area, height);
     let inner = panel::within(shell.theme, frame, disk, "On disk", "");
     facts::draw(shell.theme, frame, inner, &facts);
@@ -40,7 +49,13 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
 }
 
 fn parts(area: Rect, height: u16) -> (Rect, Rect, Rect) {
-    let top = height.min(area.height);
+    // What goes on now always has room.
+    let room = if area.height < 16 {
+        area.height / 2
+    } else {
+        area.height - 4
+    };
+    let top = height.min(room.max(3)).min(area.height);
     let below = Rect {
         y: area.y + top,
         height: area.height - top,
@@ -61,8 +76,9 @@ fn parts(area: Rect, height: u16) -> (Rect, Rect, Rect) {
         };
         return (left, right, below);
     }
+    let has_checks = below.height >= 8;
     let checks = Rect {
-        height: (below.height / 2).max(below.height.min(6)),
+        height: if has_checks { below.height / 2 } else { 0 },
         ..below
     };
     let here = Rect {
@@ -162,7 +178,7 @@ fn draw_checks(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
             Tone::Caution,
             &text::escape(missing.0.as_bytes()),
         )],
-        (Ok(()), Some(Ok(preflight))) => notes(theme, preflight),
+        (Ok(()), Some(Ok(preflight))) => notes(theme, preflight, usize::from(inner.width)),
         (Ok(()), Some(Err(fault))) => vec![toned(theme, Tone::Danger, &fault.to_string())],
         (Ok(()), None) if deck.snapshots.asked.is_some() => {
             vec![toned(theme, Tone::Muted, "asking the server …")]
@@ -172,19 +188,23 @@ fn draw_checks(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
 }
 
-fn notes(theme: Theme, preflight: &Preflight) -> Vec<Line<'static>> {
-    preflight
-        .notes
-        .iter()
-        .map(|note| {
-            let (tone, sign) = verdict(theme, note.verdict);
-            Line::from(vec![
-                Span::styled(format!(" {sign} "), theme.style(tone)),
-                Span::styled(format!("{} ", note.what), theme.style(Tone::Title)),
-                Span::styled(note.words.clone(), theme.style(tone_of_words(note.verdict))),
-            ])
-        })
-        .collect()
+fn notes(theme: Theme, preflight: &Preflight, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for note in &preflight.notes {
+        let (tone, sign) = verdict(theme, note.verdict);
+        let words = wrapped(&note.words, width.saturating_sub(4));
+        lines.push(Line::from(vec![
+            Span::styled(format!(" {sign} "), theme.style(tone)),
+            Span::styled(note.what.clone(), theme.style(Tone::Title)),
+        ]));
+        lines.extend(words.into_iter().map(|words| {
+            Line::styled(
+                format!("   {words}"),
+                theme.style(tone_of_words(note.verdict)),
+            )
+        }));
+    }
+    lines
 }
 
 fn verdict(theme: Theme, verdict: Verdict) -> (Tone, &'static str) {
