@@ -12,6 +12,8 @@
 mod changes;
 #[path = "screens/common.rs"]
 mod common;
+#[path = "screens/keys.rs"]
+mod keys;
 #[path = "screens/overview.rs"]
 mod overview;
 #[path = "screens/replication.rs"]

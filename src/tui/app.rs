@@ -72,7 +72,8 @@ impl App {
         self.expire_flash();
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
-            Event::Key(_) | Event::Tick => {}
+            Event::Key(_) => {}
+            Event::Tick => self.notice(Notice::Due),
             Event::Paste(text) => layers::paste(self, &text),
             Event::Mouse(mouse) => self.mouse(mouse),
             Event::Resize { width, height } => {

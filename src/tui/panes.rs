@@ -42,6 +42,8 @@ pub enum Notice<'a> {
     Sampled,
     /// The connection (re)started.
     Up,
+    /// The moment came that it named as due.
+    Due,
     /// The person asked to read the server again.
     Refresh,
     /// A permitted change goes to the server now.

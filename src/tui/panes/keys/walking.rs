@@ -1,0 +1,108 @@
+//! Where the walk over the keys stands, and what the screen says of it.
+
+use crate::engine::Fault;
+use crate::engine::worker::Ticket;
+use crate::model::{Coverage, UnixMs, units};
+use crate::text;
+
+#[derive(Clone, Debug, Default)]
+pub struct Walking {
+    pub state: State,
+    pub coverage: Coverage,
+    /// What the server was asked to match; none for all keys.
+    pub pattern: Option<Vec<u8>>,
+    pub ticket: Option<Ticket>,
+    pub began: UnixMs,
+    /// The walk began anew after the connection was lost; names from before are still listed.
+    pub is_repeated: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    #[default]
+    NotStarted,
+    Running,
+    Paused,
+    Complete {
+        at: UnixMs,
+    },
+    Failed(Fault),
+}
+
+impl Walking {
+    /// How much was seen, of how much: never more than is known.
+    pub fn extent(&self, listed: u64) -> String {
+        let seen = units::count(self.coverage.seen);
+        let pattern = self
+            .pattern
+            .as_deref()
+            .map(|bytes| text::fit_middle(&text::escape(bytes), 40));
+        match (&self.state, pattern, self.coverage.of) {
+            (State::NotStarted, _, _) => "no key seen yet".to_owned(),
+            (State::Complete { .. }, None, _) if listed == 0 => "no keys".to_owned(),
+            (State::Complete { .. }, None, _) => format!("all {} keys", units::count(listed)),
+            (State::Complete { .. }, Some(pattern), _) => {
+                format!("{} keys match {pattern}", units::count(listed))
+            }
+            (_, Some(pattern), _) => format!("{} found that match {pattern}", units::count(listed)),
+            (_, None, Some(of)) if of >= self.coverage.seen => {
+                format!("{seen} of {} seen", units::count(of))
+            }
+            // Keys pass twice while the server's table grows, and new ones come.
+            (_, None, Some(of)) => format!("{seen} seen, some twice, of {}", units::count(of)),
+            (_, None, None) => format!("{seen} seen"),
+        }
+    }
+
+    /// What the walk does now, in a word or two.
+    pub fn doing(&self, clock: impl Fn(UnixMs) -> String) -> String {
+        match &self.state {
+            State::NotStarted => "waiting for the connection".to_owned(),
+            State::Running if self.is_repeated => {
+                "walking again after a lost connection".to_owned()
+            }
+            State::Running => "walking".to_owned(),
+            State::Paused => "paused".to_owned(),
+            State::Complete { at } => format!("seen by {}", clock(*at)),
+            State::Failed(fault) => format!("stopped: {fault}"),
+        }
+    }
+
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.state, State::Running | State::Paused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walking(state: State, seen: u64, of: Option<u64>, pattern: Option<&str>) -> Walking {
+        Walking {
+            state,
+            coverage: Coverage {
+                seen,
+                of,
+                ..Coverage::default()
+            },
+            pattern: pattern.map(|pattern| pattern.as_bytes().to_vec()),
+            ..Walking::default()
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn the_extent_claims_no_more_than_is_known() {
+        let done = State::Complete { at: UnixMs(0) };
+        for (walking, expected) in [
+            (walking(State::NotStarted, 0, None, None),               "no key seen yet"),
+            (walking(State::Running, 41_200, Some(1_203_991), None),  "41,200 of 1,203,991 seen"),
+            (walking(State::Running, 120, Some(100), None),           "120 seen, some twice, of 100"),
+            (walking(State::Paused, 41_200, None, None),              "41,200 seen"),
+            (walking(State::Running, 7, Some(100), Some("user:*")),   "7 found that match user:*"),
+            (walking(done, 120, Some(100), None),                     "all 7 keys"),
+        ] {
+            assert_eq!(walking.extent(7), expected);
+        }
+    }
+}
