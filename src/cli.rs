@@ -158,3 +158,33 @@ impl Command {
         Err(failure.hint(format!("-o takes table, {}", offered.join(", "))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_table_has_a_row_per_command() {
+        let table = readme_commands();
+        assert_eq!(table.lines().count(), COMMANDS.len() + 2);
+        assert!(
+            table.contains("| `cachedeck [TARGET] delete KEY…` | Delete keys |"),
+            "{table}"
+        );
+        assert!(
+            table.contains("| `cachedeck [TARGET] keys [PATTERN]` | "),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn every_command_with_data_has_a_schema() {
+        let with_data: Vec<&str> = COMMANDS
+            .iter()
+            .filter(|command| !command.formats.is_empty())
+            .map(|command| command.name)
+            .collect();
+        let with_schema: Vec<&str> = schema::SCHEMAS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(with_data, with_schema);
+    }
+}

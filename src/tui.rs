@@ -211,7 +211,8 @@ impl Loop {
             match effect {
                 Effect::Ask { deck, query } => self.ask(deck, query)?,
                 Effect::Copy(text) => self.screen.copy(&text)?,
-                Effect::Redraw => self.screen.resume()?,
+                Effect::Redraw => self.screen.redraw(),
+                Effect::Resume => self.screen.resume()?,
                 Effect::Suspend if terminal::can_suspend() => self.screen.suspend()?,
                 Effect::Suspend => {}
                 Effect::Quit(ending) => return Ok(Some(ending)),

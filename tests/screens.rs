@@ -20,6 +20,8 @@ mod overview;
 mod replication;
 #[path = "screens/snapshots.rs"]
 mod snapshots;
+#[path = "screens/update.rs"]
+mod update;
 
 use common::{Screen, memcached_up, redis_down, redis_up};
 

@@ -110,7 +110,7 @@ pub fn tree() -> clap::Command {
             Some((group, _)) => {
                 let members: Vec<&str> = members(group).collect();
                 let twig = clap::Command::new(group.to_owned())
-                    .about(format!("{group}: {}", members.join(", ")))
+                    .about(format!("About {group}s: {}", members.join(", ")))
                     .disable_help_flag(true)
                     .disable_help_subcommand(true);
                 root.subcommand(twig.subcommand(branch(command)))

@@ -374,3 +374,118 @@ fn number(number: Option<u64>) -> String {
 fn unknown() -> String {
     UNKNOWN.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use crate::model::{Bytes, Clients, Counters, Engine, Identity, Memory};
+
+    use super::*;
+
+    fn sample(elapsed: u64, hits: u64, misses: u64) -> Sample {
+        Sample {
+            at: UnixMs(1_700_000_000_000),
+            elapsed: Duration::from_secs(elapsed),
+            round_trip: Duration::from_millis(2),
+            identity: Identity {
+                engine: Engine::Valkey,
+                version: "9.0.0".into(),
+                run_id: "a".into(),
+                role: Role::Primary,
+                uptime: Some(Duration::from_secs(90_000)),
+                is_cluster_node: false,
+                mode: Some("standalone".into()),
+            },
+            counters: Counters {
+                hits: Some(hits),
+                misses: Some(misses),
+                operations: Some(hits + misses),
+                evicted: Some(0),
+                ..Counters::default()
+            },
+            memory: Memory {
+                used: Some(Bytes(3 << 20)),
+                limit: Some(Some(Bytes(4 << 20))),
+                ..Memory::default()
+            },
+            clients: Clients {
+                connected: Some(7),
+                ..Clients::default()
+            },
+            databases: Some(vec![Database {
+                index: 0,
+                keys: 1_203_991,
+                keys_with_ttl: Some(41_200),
+                average_ttl: Some(Duration::from_secs(184)),
+            }]),
+            replication: None,
+            persistence: None,
+            slabs: None,
+            unsupported: BTreeMap::from([("replication", "hidden by the service".into())]),
+            raw: vec![("redis\x1b[2J".into(), "1".into())],
+        }
+    }
+
+    fn overview(window: bool) -> (Sample, Option<Result<Rates, Break>>) {
+        let (earlier, later) = (sample(1, 900, 50), sample(6, 990, 60));
+        let rates = window.then(|| Rates::between(&earlier, &later));
+        (later, rates)
+    }
+
+    #[test]
+    fn the_overview_of_a_window_reads() {
+        let (sample, rates) = overview(true);
+        let overview = Overview {
+            target: "prod",
+            sample: &sample,
+            rates,
+            with_raw: true,
+        };
+        insta::assert_snapshot!(overview.text(Look::plain()));
+        insta::assert_snapshot!(overview.prometheus().unwrap());
+    }
+
+    #[test]
+    fn what_is_unknown_is_null_with_a_reason() {
+        let (sample, rates) = overview(false);
+        let overview = Overview {
+            target: "prod",
+            sample: &sample,
+            rates,
+            with_raw: false,
+        };
+        let data = overview.data();
+        for (field, value) in data.as_object().unwrap() {
+            let reason = &data["unsupported"][field];
+            assert_eq!(
+                value.is_null(),
+                reason.is_string(),
+                "{field}: {value} {reason}"
+            );
+        }
+        assert_eq!(data["unsupported"]["replication"], "hidden by the service");
+        assert_eq!(data["keys"], 1_203_991);
+    }
+
+    #[test]
+    fn no_rate_reaches_over_a_restart() {
+        let (mut later, _) = overview(false);
+        later.identity.run_id = "b".into();
+        let overview = Overview {
+            target: "prod",
+            sample: &later,
+            rates: Some(Rates::between(&sample(1, 1, 1), &later)),
+            with_raw: false,
+        };
+        let data = overview.data();
+        assert_eq!(data["window"], Value::Null);
+        assert_eq!(data["unsupported"]["window"], "the server restarted");
+        assert!(
+            overview
+                .text(Look::plain())
+                .contains("unknown: the server restarted")
+        );
+    }
+}

@@ -155,6 +155,22 @@ pub static ACTIONS: &[Row] = &[
     row(Action::Interrupt,       Scope::Global, Risk::Looks,    &["ctrl-c"],                "interrupt",         "",         "leave at once, from anywhere"),
 ];
 
+/// The keys as the table that the README shows. A test keeps the two equal.
+pub fn readme_keys() -> String {
+    let heading = "| Where | Keys | What they do |\n|---|---|---|\n".to_owned();
+    ACTIONS.iter().fold(heading, |table, row| {
+        let place = match row.scope {
+            Scope::Global => "everywhere",
+            Scope::List => "lists",
+            Scope::Layer => "questions",
+            Scope::Pane(pane) => pane.row().title,
+        };
+        let keys: Vec<String> = row.keys.iter().map(|key| format!("`{key}`")).collect();
+        let (keys, words) = (keys.join(" "), row.words);
+        format!("{table}| {place} | {keys} | {words} |\n")
+    })
+}
+
 const fn row(
     action: Action,
     scope: Scope,

@@ -76,7 +76,11 @@ impl App {
             Event::Tick => self.notice(Notice::Due),
             Event::Paste(text) => layers::paste(self, &text),
             Event::Mouse(mouse) => self.mouse(mouse),
-            Event::Resize { width, height } => self.shell.area = Rect::new(0, 0, width, height),
+            Event::Resize { width, height } => {
+                self.shell.area = Rect::new(0, 0, width, height);
+                // Many terminals move what they show, even when the size comes back.
+                self.shell.effects.push(Effect::Redraw);
+            }
             Event::Report { deck, report } => self.report(deck, report),
             Event::Undelivered { deck, ticket } => self.undelivered(deck, ticket),
             Event::Signal(signal) => self.signal(signal),
@@ -337,7 +341,7 @@ impl App {
             Signal::HungUp => Effect::Quit(Ending::HungUp),
             Signal::Panicked => Effect::Quit(Ending::Panicked),
             Signal::Stop => Effect::Suspend,
-            Signal::Continue => Effect::Redraw,
+            Signal::Continue => Effect::Resume,
         };
         self.shell.effects.push(effect);
     }

@@ -54,6 +54,8 @@ pub enum Effect {
     Copy(String),
     /// Draw everything, not only what changed.
     Redraw,
+    /// Take the terminal again after a stop.
+    Resume,
     Suspend,
     Quit(Ending),
 }

@@ -14,6 +14,7 @@ use crate::tui::keymap::Keymap;
 use crate::tui::layers::Layer;
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::prompt::Prompt;
+use crate::tui::layers::text::TextLayer;
 use crate::tui::panes::PaneId;
 use crate::tui::theme::{Theme, Tone};
 
@@ -121,6 +122,12 @@ impl Cx<'_> {
 
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
         self.shell.say(tone, text);
+    }
+
+    /// Opens text to read over the pane. Every line must be safe to show.
+    pub fn read(&mut self, title: impl Into<String>, lines: Vec<String>) {
+        let layer = Layer::Text(TextLayer::new(title, lines));
+        self.shell.layers.push(layer);
     }
 
     /// Puts text on the person's clipboard, if it is not too long for that.

@@ -40,6 +40,8 @@ pub struct Screen {
     terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     /// What the terminal shows now, so that an unchanged screen is not written at all.
     shown: Buffer,
+    /// What the terminal shows may not be ours.
+    is_foreign: bool,
     has_mouse: bool,
 }
 
@@ -75,6 +77,7 @@ impl Screen {
         let mut screen = Self {
             terminal,
             shown: Buffer::default(),
+            is_foreign: true,
             has_mouse,
         };
         screen.take()?;
@@ -91,6 +94,13 @@ impl Screen {
         if !IS_OURS.load(Ordering::SeqCst) {
             return Ok(());
         }
+        if std::mem::take(&mut self.is_foreign) {
+            // `Terminal::clear` would ask the terminal for its cursor, and the thread that reads
+            // keys would swallow the answer. This clears as well and asks nothing.
+            let area = self.area()?;
+            self.terminal.resize(area)?;
+            self.shown = Buffer::default();
+        }
         self.terminal.autoresize()?;
         chrome::draw(app, &mut self.terminal.get_frame());
         let drawn = self.terminal.current_buffer_mut();
@@ -105,9 +115,8 @@ impl Screen {
     }
 
     /// Forgets what the terminal shows: the next `draw` writes everything.
-    pub fn redraw(&mut self) -> io::Result<()> {
-        self.shown = Buffer::default();
-        self.terminal.clear()
+    pub fn redraw(&mut self) {
+        self.is_foreign = true;
     }
 
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
@@ -131,8 +140,8 @@ impl Screen {
         if IS_OURS.swap(false, Ordering::SeqCst) {
             terminal::disable_raw_mode()?;
         }
-        self.take()?;
-        self.redraw()
+        self.redraw();
+        self.take()
     }
 
     fn take(&mut self) -> io::Result<()> {

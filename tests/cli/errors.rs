@@ -59,6 +59,14 @@ fn a_user_without_permission_is_told_so() {
         .env("REDISCLI_AUTH", "pw")
         .run(&Home::new());
     fails(&run, 4, "not permitted");
+    let run = Call::new(["-p", &port, "--user", "weak", "ttl", "k", "-o", "json"])
+        .env("REDISCLI_AUTH", "pw")
+        .run(&Home::new());
+    run.exits(4);
+    assert_eq!(
+        run.json()["data"]["keys"][0]["exists"],
+        serde_json::Value::Null
+    );
 }
 
 #[test]

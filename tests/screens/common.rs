@@ -61,6 +61,10 @@ impl Screen {
     }
 
     pub fn at(target: Target, theme: Theme, width: u16, height: u16) -> Self {
+        Self::on(vec![target], theme, width, height)
+    }
+
+    pub fn on(targets: Vec<Target>, theme: Theme, width: u16, height: u16) -> Self {
         let audit = tempfile::tempdir().unwrap();
         let setup = Setup {
             audit: Audit::in_directory(audit.path()),
@@ -72,7 +76,7 @@ impl Screen {
             now: NOW,
             area: Rect::new(0, 0, width, height),
         };
-        let mut app = App::new(vec![target], setup);
+        let mut app = App::new(targets, setup);
         let effects = app.begin().into();
         Self {
             app,
@@ -124,13 +128,17 @@ impl Screen {
             .map_or(0, |text| text.lines().count())
     }
 
-    pub fn shown(&self) -> String {
+    pub fn drawn(&self) -> TestBackend {
         let area = self.app.shell.area;
         let mut terminal = Terminal::new(TestBackend::new(area.width, area.height)).unwrap();
         terminal
             .draw(|frame| chrome::draw(&self.app, frame))
             .unwrap();
-        let text = terminal.backend().to_string();
+        terminal.backend().clone()
+    }
+
+    pub fn shown(&self) -> String {
+        let text = self.drawn().to_string();
         let lines = text.lines().map(|line| line.trim_matches('"').trim_end());
         lines.collect::<Vec<_>>().join("\n")
     }

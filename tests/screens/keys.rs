@@ -21,7 +21,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{TerminalOptions, Viewport};
 
-use crate::common::{NOW, Screen, redis_down, redis_up, up};
+use crate::common::{NOW, Screen, WATCHED, redis, redis_down, redis_up, sampled, up};
 use crate::picture;
 use shop::{Server, browsing, of_names, pressed, shop};
 
@@ -129,6 +129,20 @@ fn a_lost_connection_keeps_the_names_and_walks_again() {
             .contains("walking again after a lost connection")
     );
     assert_eq!(screen.app.decks[0].keys.listing.names().len(), 9);
+}
+
+#[test]
+fn a_server_that_restarted_since_is_said_to_have() {
+    let mut server = shop();
+    let mut screen = browsing(&mut server, 80, 24);
+    let mut sample = redis(WATCHED + 1);
+    sample.identity.run_id = "two".to_owned();
+    screen.tell(sampled(sample));
+    assert!(
+        screen
+            .shown()
+            .contains("the server restarted at 10:20:01, R walks anew")
+    );
 }
 
 #[test]

@@ -30,9 +30,9 @@ use crate::text;
 /// Example:
 ///
 ///     $ cachedeck keys 'session:*' --ttl '<1h' --sort size --limit 2
-///     TYPE            TTL        SIZE  KEY
-///     hash        42m 10s     1.20 KiB  session:8811
-///     string       3m 04s        72 B  session:17
+///     TYPE            TTL       SIZE  KEY
+///     hash        42m 10s   1.20 KiB  session:8811
+///     string       3m 04s       72 B  session:17
 ///     note: 2 of 41,200 matching keys; all of the keyspace was seen
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]

@@ -114,24 +114,26 @@ fn read(call: &mut Call, keys: &[crate::model::Key]) -> Result<Next, Failure> {
     };
     let envelope = call.envelope("ttl", &visit, Vec::new());
     call.output().answer(&envelope, &answer)?;
-    let gone = rows.iter().filter(|row| !is_here(row)).count();
-    let on = format!("ttl on {}", visit.target.name);
-    match gone {
-        0 => Ok(Next::Exit(0)),
-        1 if rows.len() == 1 => Err(Failure::new(Kind::No, format!("{on}: no such key"))),
-        gone if gone == rows.len() => Err(Failure::new(
-            Kind::No,
-            format!("{on}: none of the {gone} keys is there"),
-        )),
-        gone => Err(Failure::new(
-            Kind::Partial,
-            format!("{on}: {gone} of {} keys are not there", rows.len()),
-        )),
-    }
+    verdict(&rows, &visit.target.name).map(|()| Next::Exit(0))
 }
 
-fn is_here(row: &KeyRow) -> bool {
-    matches!(row.facts, Some(KeyFacts::Here { .. }))
+/// How reading ends: all there, none there, not allowed to look, or some of it.
+fn verdict(rows: &[KeyRow], target: &str) -> Result<(), Failure> {
+    let gone = rows.iter().filter(|row| row.facts == Some(KeyFacts::Gone));
+    let (all, gone) = (rows.len(), gone.count());
+    let refused = rows.iter().filter(|row| row.facts.is_none()).count();
+    let (kind, why) = match (gone, refused) {
+        (0, 0) => return Ok(()),
+        (1, 0) if all == 1 => (Kind::No, "no such key".to_owned()),
+        (_, 0) if gone == all => (Kind::No, format!("none of the {all} keys is there")),
+        (_, 0) => (Kind::Partial, format!("{gone} of {all} keys are not there")),
+        _ if refused == all => (Kind::Permission, "the server would not say".to_owned()),
+        _ => (
+            Kind::Partial,
+            format!("the server would not say of {refused} of {all} keys"),
+        ),
+    };
+    Err(Failure::new(kind, format!("ttl on {target}: {why}")))
 }
 
 /// TTLs as they are.
@@ -161,11 +163,11 @@ impl Answer for Ttls<'_> {
                 let ttl = Self::ttl(row);
                 let mut record = json!({
                     "key": facts::key(&row.key),
-                    "exists": ttl.is_some(),
+                    "exists": row.facts.as_ref().map(|facts| *facts != KeyFacts::Gone),
                     "ttl_ms": ttl.map(|ttl| facts::ttl_ms(ttl, self.now)),
                     "expires_at": ttl.map(facts::expires_at),
                 });
-                if ttl == Some(Ttl::Unknown) {
+                if ttl == Some(Ttl::Unknown) || row.facts.is_none() {
                     record["unsupported"] = json!({ "ttl_ms": "the server would not say" });
                 }
                 record
@@ -189,6 +191,7 @@ impl Answer for Ttls<'_> {
             .iter()
             .map(|row| {
                 let (ttl, at) = match Self::ttl(row) {
+                    None if row.facts.is_none() => ("?".to_owned(), String::new()),
                     None => ("no such key".to_owned(), String::new()),
                     Some(ttl) => {
                         let at = match ttl {

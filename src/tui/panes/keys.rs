@@ -30,7 +30,7 @@ use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
 use crate::tui::panes::keys::card::Card;
 use crate::tui::panes::keys::facts::Facts;
-use crate::tui::panes::keys::listing::{Layout, Listing};
+use crate::tui::panes::keys::listing::{Bite, Layout, Listing};
 use crate::tui::panes::keys::tree::{Path, Row, What};
 use crate::tui::panes::keys::walking::{State, Walking};
 use crate::tui::panes::{Notice, Pane, PaneId};
@@ -152,6 +152,7 @@ fn start_walk(cx: &mut Cx, pattern: Option<Vec<u8>>, is_repeated: bool) {
     if let Some(ticket) = cx.deck.keys.walking.ticket {
         cx.forget(ticket);
     }
+    let began = cx.now();
     let ticket = cx.ticket(PaneId::Keys);
     let delimiter = cx.deck.target.delimiter.clone();
     let keys = &mut cx.deck.keys;
@@ -167,6 +168,7 @@ fn start_walk(cx: &mut Cx, pattern: Option<Vec<u8>>, is_repeated: bool) {
         state: State::Running,
         pattern: pattern.clone(),
         ticket: Some(ticket),
+        began,
         is_repeated,
         ..Walking::default()
     };
@@ -178,9 +180,9 @@ fn start_walk(cx: &mut Cx, pattern: Option<Vec<u8>>, is_repeated: bool) {
 }
 
 /// Brings the rows a bite further, and asks for what is missing of those in view.
-fn work(cx: &mut Cx) {
+fn work(cx: &mut Cx, bite: Bite) {
     let keys = &mut cx.deck.keys;
-    keys.is_busy = keys.listing.step();
+    keys.is_busy = keys.listing.step(bite);
     keys.follow(cx.shell);
     ask_facts(cx);
 }
@@ -246,7 +248,7 @@ fn walked(cx: &mut Cx, step: WalkStep) {
             walking.ticket = None;
         }
     }
-    work(cx);
+    work(cx, Bite::Small);
 }
 
 fn learn(cx: &mut Cx, ids: &[u32], told: Result<Vec<Option<KeyFacts>>, Fault>) {
@@ -277,14 +279,16 @@ fn notice(cx: &mut Cx, notice: Notice) {
         Notice::Opened => {
             cx.deck.keys.is_wanted = true;
             begin_if_wanted(cx);
-            work(cx);
+            work(cx, Bite::Small);
         }
         Notice::Up => {
             cx.deck.keys.not_before = UnixMs(0);
+            cx.deck.keys.facts.doubt_all();
             begin_if_wanted(cx);
             mend_card(cx);
+            ask_facts(cx);
         }
-        Notice::Due => work(cx),
+        Notice::Due => work(cx, Bite::Large),
         Notice::Sampled => {
             mend(cx);
             ask_facts(cx);

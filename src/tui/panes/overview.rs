@@ -15,8 +15,6 @@ use crate::model::Sample;
 use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
-use crate::tui::layers::Layer;
-use crate::tui::layers::text::TextLayer;
 use crate::tui::panes::states::draw_nothing_yet;
 use crate::tui::panes::{Handled, Notice, Pane, PaneId};
 use crate::tui::shell::{Cx, Shell};
@@ -55,8 +53,7 @@ fn act(cx: &mut Cx, action: Action) -> Handled {
             )
         })
         .collect();
-    let layer = TextLayer::new("In the server's words", lines);
-    cx.shell.layers.push(Layer::Text(layer));
+    cx.read("In the server's words", lines);
     Handled::Yes
 }
 
@@ -132,7 +129,7 @@ fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, a
         ..area
     };
     let inner = panel::within(theme, frame, first, "Traffic", "");
-    traffic::draw(shell, deck, sample, frame, inner);
+    traffic::draw(shell, deck, frame, inner);
     if second.width < 84 {
         let inner = panel::within(theme, frame, second, "Memory", "");
         let mut facts = memory::memory(deck, sample);

@@ -12,7 +12,7 @@ use crate::tui::layers::prompt::Prompt;
 use crate::tui::panes::Handled;
 use crate::tui::panes::keys::card::{self, Card};
 use crate::tui::panes::keys::filter::{Filter, Matcher};
-use crate::tui::panes::keys::listing::Layout;
+use crate::tui::panes::keys::listing::{Bite, Layout};
 use crate::tui::panes::keys::tree::What;
 use crate::tui::panes::keys::walking::State;
 use crate::tui::panes::keys::{
@@ -170,7 +170,7 @@ fn open_folder(cx: &mut Cx) {
     let path = row.path;
     keys.listing.open(&path);
     keys.anchor = Some(path);
-    work(cx);
+    work(cx, Bite::Small);
 }
 
 /// Closes the folder, or the one that the row is in.
@@ -189,7 +189,7 @@ fn close_folder(cx: &mut Cx) {
     }
     keys.listing.close(&path);
     keys.anchor = Some(path);
-    work(cx);
+    work(cx, Bite::Small);
 }
 
 fn back(cx: &mut Cx) -> Handled {
@@ -212,7 +212,7 @@ fn rearrange(cx: &mut Cx, change: impl FnOnce(&mut Keys)) {
         keys.anchor = None;
         keys.cursor = Cursor::default();
     }
-    work(cx);
+    work(cx, Bite::Small);
 }
 
 fn sort(cx: &mut Cx) {

@@ -11,10 +11,34 @@ use crate::tui::panes::keys::names::{Free, Kept, Names};
 use crate::tui::panes::keys::order::Order;
 use crate::tui::panes::keys::tree::{Row, Source, Tree, What};
 
-/// Names that a filter looks at in one bite; a few milliseconds.
-const FILTER_BITE: usize = 150_000;
-/// Names that the order and the tree take in one bite.
-const ORDER_BITE: usize = 16_384;
+/// How much work is done at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bite {
+    /// While a key press or a report is answered: a millisecond or two.
+    Small,
+    /// When nothing else is waiting: most of a frame.
+    Large,
+}
+
+impl Bite {
+    /// Names that a filter looks at.
+    fn filtered(self) -> usize {
+        match self {
+            Self::Small => 15_000,
+            Self::Large => 100_000,
+        }
+    }
+
+    /// Names that a level of the tree reads.
+    fn read(self) -> usize {
+        self.filtered() / 6
+    }
+
+    /// Comparisons that an order makes.
+    fn compared(self) -> usize {
+        self.filtered() / 3
+    }
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
@@ -139,12 +163,17 @@ impl Listing {
     }
 
     /// Does a bite of the work that is left; says whether there is more.
-    pub fn step(&mut self) -> bool {
+    pub fn step(&mut self, bite: Bite) -> bool {
         let is_filtering = match &mut self.filter {
-            Some(filter) => filter.step(&self.names, FILTER_BITE),
+            Some(filter) => filter.step(&self.names, bite.filtered()),
             None => false,
         };
-        is_filtering | self.arrange()
+        is_filtering | self.arrange(bite)
+    }
+
+    /// Whether the rows are not in the wanted order yet.
+    pub fn is_sorting(&self) -> bool {
+        self.layout == Layout::List && self.matching() > 0 && self.shown_sorting() != self.sorting
     }
 
     /// How many keys pass the filter, as far as known.
@@ -160,7 +189,7 @@ impl Listing {
     }
 
     pub fn rows(&self) -> usize {
-        match (self.layout, self.sorting) {
+        match (self.layout, self.shown_sorting()) {
             (Layout::Tree, _) => self.tree.rows(),
             (Layout::List, Sorting::Arrival) => self.matching(),
             (Layout::List, _) => self.order.len(),
@@ -192,7 +221,7 @@ impl Listing {
             return self.tree.place_of(self.source(), path);
         }
         let id = *path.first()?;
-        let place = match (self.sorting, &self.filter) {
+        let place = match (self.shown_sorting(), &self.filter) {
             (Sorting::Arrival, None) => id as usize,
             (Sorting::Arrival, Some(filter)) => filter.hits().partition_point(|hit| *hit < id),
             (sorting, _) => {
@@ -224,7 +253,7 @@ impl Listing {
     }
 
     fn id_at(&self, place: usize) -> Option<u32> {
-        match (self.sorting, &self.filter) {
+        match (self.shown_sorting(), &self.filter) {
             (Sorting::Arrival, None) => u32::try_from(place)
                 .ok()
                 .filter(|id| *id < self.names.len()),
@@ -233,21 +262,30 @@ impl Listing {
         }
     }
 
+    /// Until a new order is there, rows stay as they came: a list that is there beats none.
+    fn shown_sorting(&self) -> Sorting {
+        if self.order.is_empty() {
+            Sorting::Arrival
+        } else {
+            self.sorting
+        }
+    }
+
     fn source(&self) -> Source<'_> {
         source(&self.names, self.filter.as_ref())
     }
 
-    fn arrange(&mut self) -> bool {
+    fn arrange(&mut self, bite: Bite) -> bool {
         let source = source(&self.names, self.filter.as_ref());
         match (self.layout, self.sorting) {
-            (Layout::Tree, _) => self.tree.step(source, ORDER_BITE),
+            (Layout::Tree, _) => self.tree.step(source, bite.read(), bite.compared()),
             (Layout::List, Sorting::Arrival) => false,
             (Layout::List, sorting) => {
                 let order = &mut self.order;
                 source.each(self.ordered, usize::MAX, |id, _| order.push(id));
                 self.ordered = source.count();
                 let names = &self.names;
-                order.step(ORDER_BITE, |a, b| compare(names, sorting, a, b))
+                order.step(bite.compared(), |a, b| compare(names, sorting, a, b))
             }
         }
     }
@@ -305,7 +343,7 @@ mod tests {
     }
 
     fn settle(listing: &mut Listing) {
-        while listing.step() {}
+        while listing.step(Bite::Small) {}
     }
 
     fn drawn(listing: &Listing) -> Vec<String> {
@@ -367,6 +405,7 @@ mod tests {
         ]);
         let mut orders = Vec::new();
         for _ in 0..4 {
+            assert_eq!(listing.rows(), 3);
             settle(&mut listing);
             orders.push(drawn(&listing).join(" "));
             listing.next_sorting();

@@ -7,9 +7,10 @@
 use std::cmp::Ordering;
 
 /// Newcomers up to this many are put in one by one.
-const FEW: usize = 2048;
-/// Numbers sorted at one go.
-const RUN: usize = 4096;
+const FEW: usize = 1024;
+/// Numbers sorted at one go, and the comparisons that it takes.
+const RUN: usize = 2048;
+const RUN_COST: usize = RUN * 11;
 
 #[derive(Clone, Debug, Default)]
 pub struct Order {
@@ -68,8 +69,7 @@ impl Order {
             .partition_point(|id| order(*id) == Ordering::Less)
     }
 
-    /// Does a bite of work, about `budget` comparisons of numbers' neighbours. Says whether there is
-    /// more to do.
+    /// Does a bite of work of about `budget` comparisons. Says whether there is more to do.
     pub fn step(&mut self, budget: usize, compare: impl Fn(u32, u32) -> Ordering) -> bool {
         if let Some(merging) = &mut self.merging {
             if merging.step(budget, &compare) {
@@ -124,12 +124,12 @@ impl Merging {
     }
 
     fn step(&mut self, budget: usize, compare: &impl Fn(u32, u32) -> Ordering) -> bool {
-        let mut left = budget.max(RUN);
+        let mut left = budget.max(RUN_COST);
         while !self.raw.is_empty() {
-            if left < RUN {
+            if left < RUN_COST {
                 return true;
             }
-            left -= RUN;
+            left -= RUN_COST;
             let mut run = self.raw.split_off(self.raw.len().saturating_sub(RUN));
             run.sort_unstable_by(|a, b| compare(*a, *b));
             self.runs.push(run);
@@ -137,7 +137,9 @@ impl Merging {
         if !self.is_heaped {
             self.heap_up(compare);
         }
-        for _ in 0..left {
+        // Two comparisons for each level that a head sinks.
+        let depth = usize::BITS - self.heads.len().leading_zeros();
+        for _ in 0..=left / (2 * depth.max(1) as usize) {
             let Some(top) = self.heads.first().copied() else {
                 return false;
             };

@@ -86,14 +86,15 @@ impl Tree {
         }
     }
 
-    /// Reads about `budget` more names into the open levels; says whether there is more to do.
-    pub fn step(&mut self, source: Source, budget: usize) -> bool {
+    /// Reads up to `names` more names into each open level and brings its order about `comparisons`
+    /// further; says whether there is more to do.
+    pub fn step(&mut self, source: Source, names: usize, comparisons: usize) -> bool {
         let cx = Cx {
             delimiter: &self.delimiter,
             hasher: &self.hasher,
             source,
         };
-        self.root.step(cx, budget)
+        self.root.step(cx, names, comparisons)
     }
 
     /// Rows that can be shown now.
@@ -165,7 +166,7 @@ mod tests {
     }
 
     fn settle(tree: &mut Tree, source: Source) {
-        while tree.step(source, 3) {}
+        while tree.step(source, 3, 3) {}
     }
 
     fn drawn(tree: &Tree, source: Source) -> Vec<String> {

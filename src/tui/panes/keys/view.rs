@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::worker::SessionState;
-use crate::model::{Bytes, Feature, KeyFacts, Ttl, UnixMs, units};
+use crate::model::{Break, Bytes, Feature, KeyFacts, Ttl, UnixMs, units};
 use crate::text;
-use crate::tui::deck::Deck;
+use crate::tui::actions::Action;
+use crate::tui::deck::{Deck, Mark};
 use crate::tui::panes::keys::listing::Layout;
 use crate::tui::panes::keys::tree::{Row, What};
 use crate::tui::panes::keys::walking::State;
@@ -279,6 +280,15 @@ fn draw_status(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
         theme.sign("·", "-"),
         keys.walking.doing(|at| shell.clock(at))
     );
+    let overtaken = overtaken(deck);
+    if let Some(at) = overtaken {
+        let key = shell.keymap.key(Action::RestartWalk);
+        let dot = theme.sign("·", "-");
+        left = format!(
+            " the server restarted at {}, {key} walks anew {dot}{left}",
+            shell.clock(at)
+        );
+    }
     let not_kept = keys.listing.names().not_kept();
     if not_kept > 0 {
         let not_kept = units::count(not_kept);
@@ -290,7 +300,8 @@ fn draw_status(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     if let Some(fault) = &keys.facts_fault {
         left = format!("{left}; types and TTLs: {fault}");
     }
-    let is_wrong = not_kept > 0
+    let is_wrong = overtaken.is_some()
+        || not_kept > 0
         || keys.facts_fault.is_some()
         || matches!(keys.walking.state, State::Failed(_));
     let tone = if is_wrong { Tone::Danger } else { Tone::Plain };
@@ -301,6 +312,14 @@ fn draw_status(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
         Span::styled(right, theme.style(Tone::Accent)),
     ]);
     frame.render_widget(line, area);
+}
+
+/// When the server restarted after the walk began: what is listed may be gone.
+fn overtaken(deck: &Deck) -> Option<UnixMs> {
+    let began = deck.keys.walking.began;
+    let has_broken = |mark: &&Mark| matches!(mark.what, Break::Restarted) && mark.at > began;
+    let mark = deck.marks.iter().rev().find(has_broken)?;
+    (deck.keys.walking.state != State::NotStarted).then_some(mark.at)
 }
 
 fn selection_words(keys: &Keys) -> String {
@@ -316,6 +335,9 @@ fn selection_words(keys: &Keys) -> String {
         words.push(format!("/{typed}: {matching} match{so_far}"));
     }
     words.push(match keys.listing.layout() {
+        Layout::List if keys.listing.is_sorting() => {
+            format!("sorting {}", keys.listing.sorting().word())
+        }
         Layout::List => keys.listing.sorting().word().to_owned(),
         layout @ Layout::Tree => layout_word(layout).to_owned(),
     });

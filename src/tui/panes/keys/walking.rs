@@ -12,6 +12,7 @@ pub struct Walking {
     /// What the server was asked to match; none for all keys.
     pub pattern: Option<Vec<u8>>,
     pub ticket: Option<Ticket>,
+    pub began: UnixMs,
     /// The walk began anew after the connection was lost; names from before are still listed.
     pub is_repeated: bool,
 }

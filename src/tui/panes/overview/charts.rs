@@ -13,8 +13,9 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::chart::{Chart, capacity, round_top};
 use crate::tui::widgets::panel;
 
-/// Seconds that one point stands for. Wider ones are taken as there is more to show.
-const WIDTHS: [u64; 7] = [2, 3, 5, 8, 15, 30, 60];
+/// Seconds that one point stands for. Wider ones are taken as there is more to show. A chart moves
+/// when a point is over, and moving costs bytes, so that points are not too short.
+const WIDTHS: [u64; 5] = [5, 8, 15, 30, 60];
 
 /// A frame narrower than this cannot hold its title.
 const NARROWEST: u16 = 18;

@@ -53,7 +53,7 @@ fn facts(deck: &Deck, sample: &Sample) -> Vec<Fact> {
         "hits 1m",
         minute.and_then(|rates| rates.hit_ratio).map(units::percent),
     ));
-    facts.push(Fact::new("hits life", life_ratio(sample)));
+    facts.push(Fact::new("hits life", life_ratio(&sample.counters)));
     facts.extend(memory);
     facts
 }

@@ -33,17 +33,8 @@ pub fn memory(deck: &Deck, sample: &Sample) -> Vec<Fact> {
         None => facts.push(Fact::new("limit", None)),
     }
     facts.push(filled(deck, sample));
-    if let Some(left) = deck.history.time_until_full(TREND) {
-        let tone = if left < Duration::from_secs(3600) {
-            Tone::Caution
-        } else {
-            Tone::Plain
-        };
-        facts.push(
-            Fact::new("full in", age(left))
-                .tone(tone)
-                .note("as it grows now"),
-        );
+    if let Some(Some(_)) = memory.limit {
+        facts.push(until_full(deck));
     }
     if let Some(slabs) = &sample.slabs {
         facts.extend(slab_facts(slabs));
@@ -182,6 +173,17 @@ fn class_row(class: &SlabClass) -> String {
         units::count_short(class.total_chunks),
         class.tail_age.map_or_else(|| "-".to_owned(), age),
     )
+}
+
+/// Always in its row, known or not, so that the rows below keep their places.
+fn until_full(deck: &Deck) -> Fact {
+    let left = deck.history.time_until_full(TREND);
+    let (tone, note) = match left {
+        Some(left) if left < Duration::from_secs(3600) => (Tone::Caution, "as it grows now"),
+        Some(_) => (Tone::Plain, "as it grows now"),
+        None => (Tone::Muted, "no growth seen"),
+    };
+    Fact::new("full in", left.map(age)).tone(tone).note(note)
 }
 
 /// Full is normal for a cache that evicts, and an outage for one that does not.

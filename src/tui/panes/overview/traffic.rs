@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::model::{Bytes, History, Rates, Sample, ratio, units};
+use crate::model::{Bytes, Counters, History, Rates, ratio, units};
 use crate::text;
 use crate::tui::deck::Deck;
 use crate::tui::panes::states::age;
@@ -26,6 +26,9 @@ struct Window {
     every: Duration,
 }
 
+/// How often the totals are taken over.
+const LIFE_EVERY: Duration = Duration::from_secs(5);
+
 #[rustfmt::skip]
 const WINDOWS: [Window; 3] = [
     Window { span: Duration::from_secs(10),      name: "10 s",   every: Duration::ZERO },
@@ -37,6 +40,8 @@ const WINDOWS: [Window; 3] = [
 #[derive(Debug, Default)]
 pub struct OverviewState {
     columns: [Column; 3],
+    life: Counters,
+    life_at: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -48,9 +53,18 @@ struct Column {
 impl OverviewState {
     /// Computes what is due after a new reading.
     pub fn take_in(&mut self, history: &History) {
-        let Some(now) = history.latest().map(|sample| sample.elapsed) else {
+        let Some(sample) = history.latest() else {
             return;
         };
+        let now = sample.elapsed;
+        let is_other = history
+            .iter()
+            .next_back()
+            .is_some_and(|(_, broken)| broken.is_some());
+        if is_other || self.life == Counters::default() || now >= self.life_at + LIFE_EVERY {
+            self.life = sample.counters.clone();
+            self.life_at = now;
+        }
         for (column, window) in self.columns.iter_mut().zip(WINDOWS) {
             let is_young = column
                 .rates
@@ -74,23 +88,23 @@ impl OverviewState {
 struct Row {
     label: &'static str,
     of_rates: fn(&Rates) -> Option<String>,
-    of_life: fn(&Sample) -> Option<String>,
+    of_life: fn(&Counters) -> Option<String>,
     tone: fn(&Rates) -> Tone,
 }
 
 #[rustfmt::skip]
 static ROWS: &[Row] = &[
     Row { label: "hit ratio",  of_rates: |r| r.hit_ratio.map(units::percent),    of_life: life_ratio,                              tone: |_| Tone::Title },
-    Row { label: "hits",       of_rates: |r| r.hits.map(units::rate),            of_life: |s| s.counters.hits.map(units::count_short),      tone: plain },
-    Row { label: "misses",     of_rates: |r| r.misses.map(units::rate),          of_life: |s| s.counters.misses.map(units::count_short),    tone: plain },
-    Row { label: "ops", of_rates: |r| r.operations.map(units::rate),      of_life: |s| s.counters.operations.map(units::count_short), tone: |_| Tone::Title },
-    Row { label: "evicted",    of_rates: |r| r.evicted.map(units::rate),         of_life: |s| s.counters.evicted.map(units::count_short),   tone: |r| above_zero(r.evicted, Tone::Caution) },
-    Row { label: "expired",    of_rates: |r| r.expired.map(units::rate),         of_life: |s| s.counters.expired.map(units::count_short),   tone: plain },
-    Row { label: "net in",     of_rates: |r| r.net_in.map(units::bytes_rate),    of_life: |s| bytes(s.counters.net_in),            tone: plain },
-    Row { label: "net out",    of_rates: |r| r.net_out.map(units::bytes_rate),   of_life: |s| bytes(s.counters.net_out),           tone: plain },
+    Row { label: "hits",       of_rates: |r| r.hits.map(units::rate),            of_life: |c| c.hits.map(units::count_short),      tone: plain },
+    Row { label: "misses",     of_rates: |r| r.misses.map(units::rate),          of_life: |c| c.misses.map(units::count_short),    tone: plain },
+    Row { label: "ops", of_rates: |r| r.operations.map(units::rate),      of_life: |c| c.operations.map(units::count_short), tone: |_| Tone::Title },
+    Row { label: "evicted",    of_rates: |r| r.evicted.map(units::rate),         of_life: |c| c.evicted.map(units::count_short),   tone: |r| above_zero(r.evicted, Tone::Caution) },
+    Row { label: "expired",    of_rates: |r| r.expired.map(units::rate),         of_life: |c| c.expired.map(units::count_short),   tone: plain },
+    Row { label: "net in",     of_rates: |r| r.net_in.map(units::bytes_rate),    of_life: |c| bytes(c.net_in),            tone: plain },
+    Row { label: "net out",    of_rates: |r| r.net_out.map(units::bytes_rate),   of_life: |c| bytes(c.net_out),           tone: plain },
 ];
 
-pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
+pub fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;
     let cells = usize::from(area.width).saturating_sub(LABELS + 2) / 4;
     let columns = &deck.overview.columns;
@@ -105,7 +119,12 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
             let tone = rates.as_ref().map_or(Tone::Muted, row.tone);
             spans.push(cell(theme, value, tone, cells));
         }
-        spans.push(cell(theme, (row.of_life)(sample), Tone::Muted, cells));
+        spans.push(cell(
+            theme,
+            (row.of_life)(&deck.overview.life),
+            Tone::Muted,
+            cells,
+        ));
         lines.push(Line::from(spans));
     }
     for (row, line) in area.rows().zip(lines) {
@@ -140,8 +159,8 @@ fn cell(theme: Theme, value: Option<String>, tone: Tone, width: usize) -> Span<'
 }
 
 /// Hits by lookups since the server's counters began.
-pub fn life_ratio(sample: &Sample) -> Option<String> {
-    let (hits, misses) = (sample.counters.hits?, sample.counters.misses?);
+pub fn life_ratio(counters: &Counters) -> Option<String> {
+    let (hits, misses) = (counters.hits?, counters.misses?);
     ratio(hits as f64, misses as f64).map(units::percent)
 }
 

@@ -59,8 +59,8 @@ impl Level {
         }
     }
 
-    pub fn step(&mut self, cx: Cx, budget: usize) -> bool {
-        let end = cx.source.count().min(self.upto + budget);
+    pub fn step(&mut self, cx: Cx, names: usize, comparisons: usize) -> bool {
+        let end = cx.source.count().min(self.upto + names);
         cx.source.each(self.upto, end - self.upto, |id, name| {
             self.add(cx, id, name);
         });
@@ -69,13 +69,12 @@ impl Level {
         let order = {
             let entries = &self.entries;
             let prefix = self.prefix.len();
-            // Comparing costs more than reading a name: two look-ups.
             self.order
-                .step(budget / 4, |a, b| compare(cx, entries, prefix, a, b))
+                .step(comparisons, |a, b| compare(cx, entries, prefix, a, b))
         };
         let mut is_busy = is_behind || order;
         for (_, level) in &mut self.open {
-            is_busy |= level.step(cx, budget);
+            is_busy |= level.step(cx, names, comparisons);
         }
         is_busy
     }
