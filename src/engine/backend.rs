@@ -47,7 +47,7 @@ pub trait Backend: Send + Sync {
 #[derive(Debug)]
 pub enum Server {
     Redis(RedisServer),
-    Memcached(MemcachedServer),
+    Memcached(Box<MemcachedServer>),
 }
 
 impl Server {
@@ -55,7 +55,7 @@ impl Server {
     pub fn at(target: Target) -> Self {
         match target.protocol {
             Protocol::Redis => Self::Redis(RedisServer::at(target)),
-            Protocol::Memcached => Self::Memcached(MemcachedServer::at(target)),
+            Protocol::Memcached => Self::Memcached(Box::new(MemcachedServer::at(target))),
         }
     }
 }

@@ -59,7 +59,15 @@ fn a_web_server() {
     let server = ScriptedServer::always(Answer::http());
     for scheme in ["redis", "memcached"] {
         let fault = fault(&format!("{scheme}://{}", server.address()));
-        check(&fault, Kind::Connection, &[if scheme == "redis" { "HTTP" } else { "web server" }]);
+        check(
+            &fault,
+            Kind::Connection,
+            &[if scheme == "redis" {
+                "HTTP"
+            } else {
+                "web server"
+            }],
+        );
     }
 }
 

@@ -135,16 +135,13 @@ fn rect(x: f64, y: f64, width: f64, height: f64, ink: &str) -> String {
 fn shape(c: char, x: f64, y: f64, ink: &str) -> Option<String> {
     let (middle, centre) = (x + CELL_WIDTH / 2.0, y + CELL_HEIGHT / 2.0);
     let line = |to: &[(f64, f64)]| {
-        let ends: String = to
-            .iter()
-            .map(|(dx, dy)| {
-                let (x, y) = (
-                    middle + dx * CELL_WIDTH / 2.0,
-                    centre + dy * CELL_HEIGHT / 2.0,
-                );
-                format!("M{middle:.1} {centre:.1}L{x:.1} {y:.1}")
-            })
-            .collect();
+        let mut ends = String::new();
+        for (dx, dy) in to {
+            let x = middle + dx * CELL_WIDTH / 2.0;
+            let y = centre + dy * CELL_HEIGHT / 2.0;
+            write!(ends, "M{middle:.1} {centre:.1}L{x:.1} {y:.1}")
+                .expect("a String takes every write");
+        }
         Some(format!(
             "<path d=\"{ends}\" stroke=\"{ink}\" stroke-width=\"1\" fill=\"none\"/>\n"
         ))

@@ -298,7 +298,7 @@ fn last_save(info: &Info) -> Option<UnixMs> {
     };
     // Only older servers (before 7.0) leave the count of saves out.
     let never = match info.count("rdb_saves") {
-        Some(saves) => saves == 0,
+        Some(count) => count == 0,
         None => saved == 0 || start().is_some_and(|start| saved <= start + 1),
     };
     (!never).then_some(UnixMs(saved.saturating_mul(1000)))

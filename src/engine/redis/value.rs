@@ -319,7 +319,12 @@ impl<'a> Reader<'a> {
             KeyKind::Stream => "XLEN",
             KeyKind::Item | KeyKind::Other(_) => return None,
         };
-        let answer = self.core.work.ask(&[about(&[command], self.key)]).await.ok()?;
+        let answer = self
+            .core
+            .work
+            .ask(&[about(&[command], self.key)])
+            .await
+            .ok()?;
         count(answer.replies.first()?.as_ref().ok()?)
     }
 
