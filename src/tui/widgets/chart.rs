@@ -136,7 +136,7 @@ pub fn sparkline(theme: Theme, points: &[Option<f64>], top: f64) -> String {
         .collect()
 }
 
-/// A round number at or above everything in the chart, so that its scale seldom moves.
+/// A round number at or barely below the highest in the chart, so that its scale seldom moves.
 pub fn round_top(points: &[Option<f64>]) -> f64 {
     let highest = points.iter().flatten().copied().fold(0.0, f64::max);
     if highest <= 0.0 {
@@ -146,7 +146,8 @@ pub fn round_top(points: &[Option<f64>]) -> f64 {
     [1.0, 2.0, 5.0, 10.0]
         .into_iter()
         .map(|step| step * power)
-        .find(|top| *top >= highest)
+        // A little above is let through: 1.001 operations a second must not halve the curve.
+        .find(|top| *top * 1.05 >= highest)
         .unwrap_or(highest)
 }
 
@@ -206,6 +207,7 @@ mod tests {
         let top = |value| round_top(&[Some(value), None]);
         assert!((top(3.2) - 5.0).abs() < 1e-9);
         assert!((top(99.0) - 100.0).abs() < 1e-9);
+        assert!((top(1.02) - 1.0).abs() < 1e-9);
         assert!((top(0.0) - 1.0).abs() < 1e-9);
     }
 }
