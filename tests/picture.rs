@@ -40,11 +40,17 @@ fn the_pictures_show_the_demo() {
 
 /// Draws the screen, which must hold `words`, and keeps the picture when that is wanted.
 fn take(demo: &Pty, name: &str, words: &[&str]) {
-    let picture = picture::svg::svg(demo.terminal());
+    let (screen, picture) = (demo.screen(), picture::svg::svg(demo.terminal()));
     for word in words {
         assert!(
-            picture.contains(word),
-            "`{word}` is not in the picture {name}"
+            screen.contains(word),
+            "`{word}` is not on the screen {name}"
+        );
+        // Spaces are places in a picture, not characters.
+        let written = word.replace(' ', "");
+        assert!(
+            picture.contains(&written),
+            "`{written}` is not in the picture {name}"
         );
     }
     if std::env::var_os(WANTED).is_some() {
