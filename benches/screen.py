@@ -24,7 +24,7 @@ def first_frames(program, server, rounds=7):
     # Any number of the server's own will do; its version stands in the header.
     version = server.command(b"INFO", b"server").split(b"redis_version:")[1].split(b"\r\n")[0]
     live = statistics.median(once(server.url, version) or 99 for _ in range(rounds))
-    dead = statistics.median(once("redis://127.0.0.1:%d" % meter.free_port(), b"cachedeck") or 99 for _ in range(rounds))
+    dead = statistics.median(once("redis://127.0.0.1:%d" % meter.free_port(), b"refused") or 99 for _ in range(rounds))
     return [meter.verdict("first frame with server data", live * 1e3, 30, " ms"),
             meter.verdict("first frame against a dead server", dead * 1e3, 60, " ms")]
 

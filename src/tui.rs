@@ -43,9 +43,6 @@ use crate::tui::theme::{Theme, ThemeChoice};
 /// No screen is worth more than 60 pictures a second.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// What a key after a rest waits for others to be drawn with.
-const NOW: Duration = Duration::from_millis(1);
-
 /// What the person or the config file chose.
 #[derive(Debug)]
 pub struct Options {
@@ -178,8 +175,8 @@ impl Loop {
             self.screen.draw(&self.app).context("the terminal broke")?;
             let drawn = Instant::now();
             let first = self.wait()?;
-            // What comes within one frame is drawn together.
-            let frame_end = (drawn + FRAME).max(Instant::now() + NOW);
+            // What comes within one frame is drawn together; what comes after a rest is drawn at once.
+            let frame_end = drawn + FRAME;
             let mut next = Some(first);
             while let Some(event) = next {
                 let effects = self.app.update(event, now());

@@ -22,8 +22,8 @@ fn table(readme: &str, name: &str) -> String {
     let end = format!("<!-- end of {name} -->");
     let from = readme.find(&begin).expect("the table's first comment");
     let to = readme.find(&end).expect("the table's last comment");
-    let rows = readme[from..to].lines().skip(1);
-    rows.map(|row| format!("{row}\n")).collect()
+    let rows: Vec<&str> = readme[from..to].lines().skip(1).collect();
+    rows.join("\n") + "\n"
 }
 
 /// The commands of all shell blocks, without their comments.
