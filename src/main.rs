@@ -16,11 +16,7 @@ fn main() -> ExitCode {
 }
 
 fn demo(call: DemoCall) -> Result<u8, Failure> {
-    let options = demo::Options {
-        server_bin: call.server_bin,
-        ..demo::Options::default()
-    };
-    let demo = Demo::start(&options)
+    let demo = Demo::start(&demo::Options::using(call.server_bin))
         .map_err(|error| Failure::usage(error.to_string()).hints(error.hint()))?;
     for note in demo.notes() {
         eprintln!("note: {note}");

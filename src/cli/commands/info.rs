@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::output::{Envelope, Output};
+use crate::cli::output::{self, Envelope, Output};
 use crate::cli::overview::Overview;
 use crate::cli::{Call, Failure, Format, Next};
 use crate::engine::{Backend, Fault, Server};
@@ -70,7 +70,10 @@ pub fn print_overviews(targets: Vec<Target>) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    for target in targets {
+    for (place, target) in targets.into_iter().enumerate() {
+        if place > 0 {
+            output::print("\n")?;
+        }
         let name = target.name.clone();
         let server = Server::at(target);
         let (sample, rates) = runtime
