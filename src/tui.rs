@@ -178,14 +178,19 @@ impl Loop {
             // What comes within one frame is drawn together; what comes after a rest is drawn at once.
             let frame_end = drawn + FRAME;
             let mut next = Some(first);
+            let mut somebody_waits = false;
             while let Some(event) = next {
+                somebody_waits |= matches!(event, Event::Key(_));
                 let effects = self.app.update(event, now());
                 if let Some(ending) = self.perform(effects)? {
                     return Ok(ending);
                 }
-                next = frame_end
-                    .checked_duration_since(Instant::now())
-                    .and_then(|rest| self.events.recv_timeout(rest).ok());
+                let rest = frame_end.checked_duration_since(Instant::now());
+                next = rest.and_then(|rest| {
+                    // A key is not kept waiting for what may still come, only for what is here.
+                    let rest = if somebody_waits { Duration::ZERO } else { rest };
+                    self.events.recv_timeout(rest).ok()
+                });
             }
         }
     }
