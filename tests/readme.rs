@@ -4,6 +4,8 @@ mod common;
 
 use std::path::Path;
 
+use cachedeck::config::{Config, Vars};
+use cachedeck::tui::actions::ACTIONS;
 use common::program::{Home, cachedeck};
 use common::pty::Start;
 use common::redis::{Flavor, RedisServer};
@@ -55,6 +57,39 @@ fn the_table_of_keys_is_the_programs_own() {
         table(&readme(), "keys"),
         cachedeck::tui::actions::readme_keys()
     );
+}
+
+#[test]
+fn the_table_of_panes_is_the_programs_own() {
+    assert_eq!(
+        table(&readme(), "panes"),
+        cachedeck::tui::panes::readme_panes()
+    );
+}
+
+#[test]
+fn the_example_config_shows_every_action_with_its_keys() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.yaml");
+    let example = std::fs::read_to_string(path).expect("there is an example");
+    let begin = "The defaults:\n";
+    let from = example.find(begin).expect("where the defaults begin") + begin.len();
+    let to = example
+        .find("# end of the default keys")
+        .expect("where they end");
+    assert_eq!(example[from..to], cachedeck::tui::actions::example_keys());
+}
+
+#[test]
+fn the_default_keys_of_the_example_are_what_the_file_would_say() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("config.yaml");
+    let keys = cachedeck::tui::actions::example_keys().replace('#', " ");
+    std::fs::write(&path, format!("keys:\n{keys}")).expect("a file");
+    let config = Config::load(Some(&path), &Vars::from([("HOME", "/nowhere")])).expect("a config");
+    for row in ACTIONS {
+        assert_eq!(config.keys[row.name], row.keys, "{}", row.name);
+    }
+    assert_eq!(config.keys.len(), ACTIONS.len());
 }
 
 #[test]
