@@ -131,7 +131,15 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
         events,
         sender,
     }
-    .run();
+    .run()
+    .or_else(|error| {
+        // Drawing may notice it before those who listen for it do.
+        if terminal::is_gone() {
+            Ok(Ending::HungUp)
+        } else {
+            Err(error)
+        }
+    });
     // A connection that hangs must not keep the program: what was sent is sent.
     runtime.shutdown_timeout(Duration::from_millis(100));
     ending

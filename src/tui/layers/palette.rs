@@ -98,7 +98,7 @@ impl Palette {
             let line = Line::from(vec![
                 Span::raw(format!(
                     " {} ",
-                    text::pad(&text::fit(&command.name, NAMES), NAMES)
+                    text::pad(&text::fit_middle(&command.name, NAMES), NAMES)
                 )),
                 Span::styled(
                     format!("{} ", text::pad(&command.key, 6)),

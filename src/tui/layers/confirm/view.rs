@@ -21,11 +21,9 @@ impl Confirm {
         let theme = app.shell.theme;
         let lines = self.lines(app);
         let asks_name = matches!(&self.stage, Stage::Deciding(plan) if plan.asks() != Asks::Yes);
+        // A little less than there is: a space before a word may be carried to the next row.
         let width = usize::from(area.width.clamp(20, 78).saturating_sub(4));
-        let rows: usize = lines
-            .iter()
-            .map(|line| line.width().div_ceil(width.max(1)).max(1))
-            .sum();
+        let rows: usize = lines.iter().map(|line| rows_of(line, width)).sum();
         let height = u16::try_from(rows + 2 + usize::from(asks_name)).unwrap_or(u16::MAX);
         let area = panel::centred(area, 78, height);
         let inner = panel::over(theme, frame, area, title(&self.change));
@@ -112,6 +110,20 @@ impl Confirm {
         }
         lines
     }
+}
+
+/// How many rows a line takes when it is wrapped at its words, and within words that are longer.
+fn rows_of(line: &Line, width: usize) -> usize {
+    let (mut rows, mut column) = (1, 0);
+    for word in line.to_string().split_inclusive(' ') {
+        let cells = text::width(word.trim_end());
+        if column > 0 && column + cells > width {
+            (rows, column) = (rows + 1, 0);
+        }
+        rows += cells.saturating_sub(1) / width;
+        column = (column + text::width(word) - 1) % width + 1;
+    }
+    rows
 }
 
 fn title(change: &Change) -> &'static str {
