@@ -28,8 +28,12 @@ pub fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let rest = left.saturating_sub(text::width(&name) + 2);
     spans.push(Span::styled(format!(" {name} "), theme.style(Tone::Title)));
     if let Some(sample) = deck.latest() {
+        let (identity, uptime) = (identity(sample), uptime(sample));
+        // Half an uptime says something else.
+        let has_room = text::width(&identity) + text::width(&uptime) <= rest;
+        let words = identity + if has_room { &uptime } else { "" };
         spans.push(Span::styled(
-            text::fit(&identity(sample), rest),
+            text::fit(&words, rest),
             theme.style(Tone::Muted),
         ));
     }
@@ -77,11 +81,12 @@ fn identity(sample: &Sample) -> String {
     } else {
         ""
     };
-    let uptime = one
-        .uptime
-        .map(|span| format!("  uptime {}", age(span)))
-        .unwrap_or_default();
-    format!(" {engine} {version}  {}{cluster}{uptime}", one.role.word())
+    format!(" {engine} {version}  {}{cluster}", one.role.word())
+}
+
+fn uptime(sample: &Sample) -> String {
+    let uptime = sample.identity.uptime;
+    uptime.map_or_else(String::new, |span| format!("  uptime {}", age(span)))
 }
 
 fn state(shell: &Shell, deck: &Deck) -> Line<'static> {

@@ -225,7 +225,11 @@ fn cell(words: &str, cells: usize, is_left: bool) -> String {
 /// What the walk told, until the key itself was asked.
 fn free_facts(shell: &Shell, keys: &Keys, id: u32) -> (String, (String, Tone), String, String) {
     let theme = shell.theme;
-    let waiting = theme.sign("·", ".").to_owned();
+    let waiting = if keys.facts.is_untold(id) {
+        theme.unknown().to_owned()
+    } else {
+        theme.sign("·", ".").to_owned()
+    };
     match keys.listing.names().free(id) {
         Some(free) => (
             waiting.clone(),

@@ -143,7 +143,7 @@ fn facts(shell: &Shell, persistence: &Persistence) -> Vec<Fact> {
 }
 
 /// A note on a value, where there is one.
-fn known<T>(value: Option<T>, note: &'static str) -> &'static str {
+fn known<T: Copy>(value: Option<T>, note: &'static str) -> &'static str {
     if value.is_some() { note } else { "" }
 }
 
