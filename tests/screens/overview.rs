@@ -97,7 +97,7 @@ fn a_young_column_says_how_much_of_its_window_it_covers() {
     reports.extend((0..=24).map(|second| sampled(redis(second))));
     let shown = Screen::of(80, 24).with(reports).shown();
     assert!(
-        shown.contains("10 s 20s of 1m 20s of 15m   lifetime"),
+        shown.contains("10 s  20s of 1m 20s of 15m   lifetime"),
         "{shown}"
     );
 }

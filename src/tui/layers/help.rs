@@ -14,7 +14,7 @@ use crate::tui::panes::states::wrapped;
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::panel;
 
-const KEYS: usize = 15;
+const KEYS: usize = 22;
 
 /// The widest that help is drawn.
 const WIDTH: u16 = 92;
