@@ -96,7 +96,7 @@ fn help_and_palette_cut_no_words_at_80_cells() {
     let screen = Screen::of(80, 24).with(redis_up()).press("2 ?");
     let shown = screen.shown();
     assert!(shown.contains("Keys for Keys, lines 1-21 of "), "{shown}");
-    assert!(shown.contains("then apply to"), "{shown}");
+    assert!(shown.contains("then apply"), "{shown}");
     assert!(shown.contains("all marked"), "{shown}");
     let shown = screen.press("end").shown();
     assert!(shown.contains("leave at once, from anywhere"), "{shown}");

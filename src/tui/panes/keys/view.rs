@@ -284,6 +284,10 @@ fn draw_status(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
         theme.sign("·", "-"),
         keys.walking.doing(|at| shell.clock(at))
     );
+    if keys.walking.state == State::Paused {
+        let key = shell.keymap.key(Action::PauseWalk);
+        left = format!("{left}, {key} continues");
+    }
     let overtaken = overtaken(deck);
     if let Some(at) = overtaken {
         let key = shell.keymap.key(Action::RestartWalk);
