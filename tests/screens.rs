@@ -23,7 +23,11 @@ mod snapshots;
 #[path = "screens/update.rs"]
 mod update;
 
-use common::{Screen, memcached_up, redis_down, redis_up};
+use std::time::Duration;
+
+use cachedeck::engine::worker::Report;
+use cachedeck::model::{Feature, Features};
+use common::{NOW, Screen, memcached_up, redis_down, redis_up, up};
 
 /// Names the picture after the test and keeps it in `tests/screens/`.
 #[macro_export]
@@ -64,6 +68,38 @@ fn a_lost_connection_says_since_when_and_why() {
     let mut events = redis_up();
     events.extend(redis_down());
     picture!("stale", Screen::of(80, 24).with(events).shown());
+}
+
+#[test]
+fn data_is_as_old_as_its_reading_and_the_reason_is_not_cut() {
+    let mut screen = Screen::of(80, 24).with(redis_up()).with(redis_down());
+    screen.app.shell.now = NOW.plus(Duration::from_secs(7));
+    let shown = screen.shown();
+    assert!(
+        shown.contains("stale for 7 s, trying again: 127.0.0.1:6379"),
+        "{shown}"
+    );
+    assert!(shown.contains(" refused\n"), "{shown}");
+}
+
+#[test]
+fn a_pane_that_is_not_permitted_says_so_in_full_and_what_to_do() {
+    let why = "not permitted: SCAN: NOPERM this user has no permissions to run the 'scan' command";
+    let features = Features::default().without(Feature::Walk, why);
+    let reports = vec![up(), Report::Features(features)];
+    let screen = Screen::of(80, 24).with(reports).press("2");
+    picture!("keys_not_permitted", screen.shown());
+}
+
+#[test]
+fn help_and_palette_cut_no_words_at_80_cells() {
+    let screen = Screen::of(80, 24).with(redis_up()).press("2 ?");
+    let shown = screen.shown();
+    assert!(shown.contains("Keys for Keys, lines 1-21 of "), "{shown}");
+    assert!(shown.contains("then apply"), "{shown}");
+    assert!(shown.contains("all marked"), "{shown}");
+    let shown = screen.press("end").shown();
+    assert!(shown.contains("leave at once, from anywhere"), "{shown}");
 }
 
 #[test]

@@ -108,14 +108,15 @@ const OVERVIEW: Scope = Scope::Pane(PaneId::Overview);
 
 #[rustfmt::skip]
 pub static ACTIONS: &[Row] = &[
-    // What a pane can do stands first: the footer shows it first.
+    // What a pane can do stands first, Enter before all: the footer shows it first.
+    row(Action::Enter,           Scope::List,   Risk::Looks,    &["enter"],                 "open",              "open",     "open what is selected"),
     row(Action::Mark,            KEYS,          Risk::Looks,    &["space"],                 "mark",              "mark",     "mark or unmark the key; TTL and delete then apply to all marked"),
     row(Action::SetTtl,          KEYS,          Risk::Changes,  &["t"],                     "set-ttl",           "TTL",      "set the TTL: 90s, 2h, 1d12h, tomorrow 06:00, never"),
-    row(Action::RemoveTtl,       KEYS,          Risk::Changes,  &["shift-t"],               "remove-ttl",        "no TTL",   "remove the TTL, so that the key stays"),
+    row(Action::RemoveTtl,       KEYS,          Risk::Changes,  &["shift-t"],               "remove-ttl",        "",         "remove the TTL, so that the key stays"),
     row(Action::Delete,          KEYS,          Risk::Destroys, &["d", "delete"],           "delete",            "delete",   "delete the key, or all marked ones"),
     row(Action::Filter,          KEYS,          Risk::Looks,    &["/"],                     "filter",            "filter",   "show only keys that match"),
-    row(Action::ToggleTree,      KEYS,          Risk::Looks,    &["v"],                     "tree",              "tree",     "list or tree by the delimiter"),
     row(Action::PauseWalk,       KEYS,          Risk::Looks,    &["p"],                     "pause",             "pause",    "pause or continue the walk over the keys"),
+    row(Action::ToggleTree,      KEYS,          Risk::Looks,    &["v"],                     "tree",              "tree",     "list or tree by the delimiter"),
     row(Action::RestartWalk,     KEYS,          Risk::Looks,    &["shift-r"],               "walk",              "walk anew", "walk over the keys anew"),
     row(Action::Sort,            KEYS,          Risk::Looks,    &["s"],                     "sort",              "sort",     "sort by the next column"),
     row(Action::GoToKey,         KEYS,          Risk::Looks,    &["o"],                     "go-to-key",         "open key", "open a key by its name"),
@@ -134,7 +135,6 @@ pub static ACTIONS: &[Row] = &[
     row(Action::PageDown,        Scope::List,   Risk::Looks,    &["pagedown", "ctrl-f", "ctrl-d"], "page-down",  "",         "one page down"),
     row(Action::Top,             Scope::List,   Risk::Looks,    &["home", "g"],             "top",               "",         "to the first"),
     row(Action::Bottom,          Scope::List,   Risk::Looks,    &["end", "shift-g"],        "bottom",            "",         "to the last"),
-    row(Action::Enter,           Scope::List,   Risk::Looks,    &["enter"],                 "open",              "open",     "open what is selected"),
     row(Action::Yes,             Scope::Layer,  Risk::Looks,    &["y"],                     "yes",               "yes",      "yes, do it"),
     row(Action::No,              Scope::Layer,  Risk::Looks,    &["n"],                     "no",                "no",       "no, leave it"),
     row(Action::Back,            Scope::Global, Risk::Looks,    &["esc"],                   "back",              "back",     "close what is open, go back"),

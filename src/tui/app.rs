@@ -144,6 +144,10 @@ impl App {
 
     /// Does what a person asked.
     pub fn run(&mut self, action: Action) {
+        let active = self.active;
+        if action.row().risk >= Risk::Changes && self.cx(active).refuses_changes() {
+            return;
+        }
         if self.pane_acts(action) == Handled::Yes {
             return;
         }

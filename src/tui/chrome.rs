@@ -13,6 +13,7 @@ use crate::tui::actions::{ACTIONS, Action, Risk};
 use crate::tui::app::{App, LATE};
 use crate::tui::deck::Deck;
 use crate::tui::layers;
+use crate::tui::panes::states::{self, NOT_PERMITTED};
 use crate::tui::panes::{PANES, PaneId};
 use crate::tui::shell::Shell;
 use crate::tui::theme::{Theme, Tone};
@@ -115,7 +116,6 @@ struct Parts {
 
 impl Parts {
     fn of(app: &App, area: Rect) -> Self {
-        let has_trouble = header::trouble(&app.shell, app.deck()).is_some();
         let mut y = area.y;
         let mut left = area.height;
         let mut take = |wanted: u16| {
@@ -127,7 +127,7 @@ impl Parts {
         };
         let header = take(1);
         let tabs = take(u16::from(area.height >= 9));
-        let trouble = take(u16::from(has_trouble));
+        let trouble = take(header::trouble_height(&app.shell, app.deck(), area));
         let body = take(
             area.height
                 .saturating_sub(header.height + tabs.height + trouble.height + 1),
@@ -184,14 +184,7 @@ fn draw_body(app: &App, frame: &mut Frame, area: Rect) {
     }
     let (pane, deck) = (app.pane(), app.deck());
     if let Some(missing) = deck.lacks(pane.needs) {
-        let words = format!(" {}", text::escape(missing.0.as_bytes()));
-        let line = Line::styled(words, app.shell.theme.style(Tone::Caution));
-        let row = Rect {
-            y: area.y + area.height / 3,
-            height: 1,
-            ..area
-        };
-        return frame.render_widget(line.centered(), row);
+        return draw_missing(app.shell.theme, &missing.0, frame, area);
     }
     (pane.draw)(&app.shell, deck, frame, area);
     let is_stale = matches!(deck.session, SessionState::Down { .. }) && deck.latest().is_some();
@@ -199,6 +192,19 @@ fn draw_body(app: &App, frame: &mut Frame, area: Rect) {
         let stale = app.shell.theme.style(Tone::Stale);
         frame.buffer_mut().set_style(area, stale);
     }
+}
+
+/// Why a pane cannot be shown here, and what can be done about it if anything.
+fn draw_missing(theme: Theme, why: &str, frame: &mut Frame, area: Rect) {
+    let mut lines = vec![Line::styled(
+        text::escape(why.as_bytes()),
+        theme.style(Tone::Caution),
+    )];
+    if why.starts_with(NOT_PERMITTED) {
+        let words = "ask for the permission, or use another user";
+        lines.push(Line::styled(words, theme.style(Tone::Muted)));
+    }
+    states::say(frame, area, lines);
 }
 
 fn draw_footer(app: &App, frame: &mut Frame, area: Rect) {

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use crate::engine::worker::{Query, Ticket};
 use crate::guard::Audit;
 use crate::model::{Change, UnixMs, units};
+use crate::text;
 use crate::tui::deck::{Deck, Waiter};
 use crate::tui::event::Effect;
 use crate::tui::keymap::Keymap;
@@ -106,14 +107,24 @@ impl Cx<'_> {
 
     /// Starts the way of a change: preview, plan, question, permit, outcome.
     pub fn propose(&mut self, change: Change) {
-        if self.deck.policy.is_read_only {
-            let text = format!("{} is read-only: nothing was sent", self.deck.target.name);
-            return self.shell.say(Tone::Danger, text);
+        if self.refuses_changes() {
+            return;
         }
         let ticket = self.ticket_for(Waiter::Guard);
         let confirm = Confirm::waiting(self.index, ticket, change.clone());
         self.shell.layers.push(Layer::Confirm(Box::new(confirm)));
         self.ask(Query::Preview { ticket, change });
+    }
+
+    /// Whether the target is read-only, and says so when it is.
+    pub fn refuses_changes(&mut self) -> bool {
+        let is_read_only = self.deck.policy.is_read_only;
+        if is_read_only {
+            let name = text::escape(self.deck.target.name.as_bytes());
+            let words = format!("{name} is read-only: nothing was sent");
+            self.shell.say(Tone::Danger, words);
+        }
+        is_read_only
     }
 
     pub fn prompt(&mut self, prompt: Prompt) {

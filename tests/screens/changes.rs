@@ -1,5 +1,7 @@
 //! The way of a change: proposed, previewed, asked, permitted, told. Nothing is sent before a yes.
 
+use std::time::Duration;
+
 use cachedeck::engine::worker::{Query, Report, Ticket};
 use cachedeck::guard::Permit;
 use cachedeck::model::{
@@ -195,4 +197,51 @@ fn an_answer_nobody_waits_for_is_dropped() {
         outcome: Ok(Outcome::Snapshot(SnapshotState::Idle)),
     });
     assert!(screen.app.shell.flash.is_none());
+}
+
+#[test]
+fn a_read_only_target_does_not_even_ask_for_a_ttl() {
+    let screen = Screen::production(80, 24).with(redis_up()).press("2 t");
+    assert!(screen.app.shell.layers.is_empty());
+    let shown = screen.shown();
+    assert!(shown.contains("prod-sessions is read-only"), "{shown}");
+}
+
+#[test]
+fn what_was_done_is_told_in_the_words_of_the_change() {
+    let keys = vec![Key::from("session:1"), Key::from("session:2")];
+    let never = TtlWish::Never;
+    let minute = TtlWish::In(Duration::from_secs(60));
+    let ttl = |wish| Change::SetTtl {
+        keys: keys.clone(),
+        wish,
+    };
+    let delete = Change::Delete { keys: keys.clone() };
+    for (change, told) in [
+        (ttl(never), "TTL removed from 2 keys"),
+        (ttl(minute), "TTL set on 2 keys"),
+        (delete, "2 keys deleted"),
+    ] {
+        let mut screen = Screen::of(80, 24).with(redis_up());
+        screen.propose(change.clone());
+        let Some(Query::Preview { ticket, .. }) = screen.asked() else {
+            panic!("no preview was asked for");
+        };
+        screen.tell(Report::Previewed {
+            ticket,
+            change,
+            preview: Ok(preview()),
+        });
+        let mut screen = screen.press("y");
+        let (ticket, permit) = permit(&mut screen).unwrap();
+        let done = |key: &Key| (key.clone(), KeyOutcome::Done);
+        let outcome = Outcome::Keys(keys.iter().map(done).collect());
+        permit.close(Ok(&outcome)).unwrap();
+        screen.tell(Report::Applied {
+            ticket,
+            outcome: Ok(outcome),
+        });
+        let shown = screen.shown();
+        assert!(shown.contains(told), "{shown}");
+    }
 }

@@ -90,3 +90,50 @@ fn a_full_cache_that_does_not_evict_is_in_danger() {
     picture!("overview_full", screen.shown());
     assert_eq!(screen.app.shell.now, NOW);
 }
+
+#[test]
+fn a_young_column_says_how_much_of_its_window_it_covers() {
+    let mut reports = vec![up()];
+    reports.extend((0..=24).map(|second| sampled(redis(second))));
+    let shown = Screen::of(80, 24).with(reports).shown();
+    assert!(
+        shown.contains("10 s  20s of 1m 20s of 15m   lifetime"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_clients_stand_beside_the_memory_where_both_fit() {
+    let shown = Screen::of(120, 40).with(redis_up()).shown();
+    assert!(shown.contains("uptime   2d 03h"), "{shown}");
+    assert!(shown.contains("engine   Valkey 9.0.1"), "{shown}");
+    assert!(shown.contains("uptime 2d 03h"), "{shown}");
+}
+
+#[test]
+fn what_is_not_permitted_is_told_once_and_what_an_engine_lacks_is_no_news() {
+    let mut sample = redis(WATCHED);
+    let why = "not permitted: INFO: NOPERM this user has no permissions to run the 'info' command";
+    for name in ["clients", "memory"] {
+        sample.unsupported.insert(name, why.to_owned());
+    }
+    let lacks = "Memcached has no blocking commands".to_owned();
+    sample.unsupported.insert("blocked_clients", lacks);
+    let shown = Screen::of(80, 24).with(vec![up(), sampled(sample)]).shown();
+    assert!(
+        shown.contains("unknown      not permitted: INFO  clients, memory\n"),
+        "{shown}"
+    );
+    assert!(!shown.contains("blocking commands"), "{shown}");
+}
+
+#[test]
+fn a_server_that_never_saved_has_no_good_save() {
+    let mut sample = redis(WATCHED);
+    let persistence = sample.persistence.as_mut().unwrap();
+    persistence.last_save = None;
+    let shown = Screen::of(80, 24).with(vec![up(), sampled(sample)]);
+    let shown = shown.shown();
+    let expected = "no snapshot since its start  120,345 changes unsaved";
+    assert!(shown.contains(expected), "{shown}");
+}

@@ -151,3 +151,15 @@ fn a_preflight_that_fails_says_why() {
     let shown = screen.shown();
     assert!(shown.contains("not permitted: INFO"), "{shown}");
 }
+
+#[test]
+fn a_check_is_made_anew_when_what_the_server_is_busy_with_changes() {
+    let mut screen = opened(Screen::of(80, 24));
+    screen.effects.clear();
+    screen.tell(reading(1, |_| {}));
+    assert!(screen.asked().is_none());
+    screen.tell(reading(2, |persistence| persistence.is_loading = true));
+    assert!(matches!(screen.asked(), Some(Query::Preflight { .. })));
+    screen.tell(reading(3, |_| {}));
+    assert!(matches!(screen.asked(), Some(Query::Preflight { .. })));
+}

@@ -14,7 +14,7 @@ use crate::engine::redis::link::command;
 use crate::engine::redis::reply::{Refusal, Reply, bytes, word};
 use crate::engine::redis::sample::{identity, persistence};
 use crate::model::{
-    Bytes, Feature, Persistence, Preflight, PreflightNote, Role, SaveStatus, Verdict,
+    Bytes, Feature, Persistence, Preflight, PreflightNote, Role, SaveStatus, Verdict, units,
 };
 
 /// A fork that took longer was felt by clients.
@@ -147,7 +147,10 @@ fn last_save(persistence: &Persistence) -> PreflightNote {
 
 fn changes(persistence: &Persistence) -> Option<PreflightNote> {
     let changes = persistence.changes_since_save?;
-    let words = format!("{changes} changes are not in a snapshot yet");
+    let words = format!(
+        "{} changes are not in a snapshot yet",
+        units::count(changes)
+    );
     Some(note(Verdict::Good, "changes", words))
 }
 

@@ -287,7 +287,7 @@ fn progress(info: &Info) -> Option<f64> {
 /// A server that has never saved reports its own start as the moment of its last save.
 fn last_save(info: &Info) -> Option<UnixMs> {
     let saved: i64 = info.text("rdb_last_save_time")?.parse().ok()?;
-    let start = || {
+    let started = || {
         info.count("server_time_usec")
             .zip(info.count("uptime_in_seconds"))
             .and_then(|(now, up)| {
@@ -296,10 +296,11 @@ fn last_save(info: &Info) -> Option<UnixMs> {
                     .checked_sub_unsigned(up)
             })
     };
-    // Only older servers (before 7.0) leave the count of saves out.
+    // The count of saves holds full copies for replicas, too, which do not advance the save time;
+    // older servers (before 7.0) leave it out.
     let never = match info.count("rdb_saves") {
-        Some(count) => count == 0,
-        None => saved == 0 || start().is_some_and(|start| saved <= start + 1),
+        Some(count) => count == 0 || started().is_some_and(|start| saved <= start),
+        None => saved == 0 || started().is_some_and(|start| saved <= start + 1),
     };
     (!never).then_some(UnixMs(saved.saturating_mul(1000)))
 }

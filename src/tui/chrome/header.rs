@@ -7,10 +7,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::worker::SessionState;
-use crate::model::{Environment, Sample};
+use crate::model::{Environment, Sample, UnixMs};
 use crate::text;
 use crate::tui::app::LATE;
 use crate::tui::deck::Deck;
+use crate::tui::panes::states::{age, wrapped};
 use crate::tui::shell::Shell;
 use crate::tui::theme::{Theme, Tone};
 
@@ -27,8 +28,12 @@ pub fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let rest = left.saturating_sub(text::width(&name) + 2);
     spans.push(Span::styled(format!(" {name} "), theme.style(Tone::Title)));
     if let Some(sample) = deck.latest() {
+        let (identity, uptime) = (identity(sample), uptime(sample));
+        // Half an uptime says something else.
+        let has_room = text::width(&identity) + text::width(&uptime) <= rest;
+        let words = identity + if has_room { &uptime } else { "" };
         spans.push(Span::styled(
-            text::fit(&identity(sample), rest),
+            text::fit(&words, rest),
             theme.style(Tone::Muted),
         ));
     }
@@ -79,6 +84,11 @@ fn identity(sample: &Sample) -> String {
     format!(" {engine} {version}  {}{cluster}", one.role.word())
 }
 
+fn uptime(sample: &Sample) -> String {
+    let uptime = sample.identity.uptime;
+    uptime.map_or_else(String::new, |span| format!("  uptime {}", age(span)))
+}
+
 fn state(shell: &Shell, deck: &Deck) -> Line<'static> {
     let theme = shell.theme;
     match &deck.session {
@@ -117,11 +127,11 @@ pub fn trouble(shell: &Shell, deck: &Deck) -> Option<String> {
     else {
         return None;
     };
-    let for_how_long = shell.now.since(*since).unwrap_or_default().as_secs();
-    let stale = if deck.latest().is_some() {
-        format!("stale since {for_how_long} s")
-    } else {
-        format!("no connection for {for_how_long} s")
+    let seconds = |at: UnixMs| shell.now.since(at).unwrap_or_default().as_secs();
+    // What is shown is as old as its reading, and a server hangs before it is given up.
+    let stale = match deck.latest() {
+        Some(sample) => format!("stale for {} s", seconds(sample.at)),
+        None => format!("no connection for {} s", seconds(*since)),
     };
     let next = match next_try.since(shell.now) {
         Some(left) if left > Duration::ZERO => {
@@ -136,6 +146,23 @@ pub fn draw_trouble(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let Some(trouble) = trouble(shell, deck).filter(|_| area.height > 0) else {
         return;
     };
-    let words = text::fit(&format!(" {trouble}"), usize::from(area.width));
-    frame.render_widget(Line::styled(words, shell.theme.style(Tone::Danger)), area);
+    let style = shell.theme.style(Tone::Danger);
+    let mut lines = wrapped(&trouble, usize::from(area.width).saturating_sub(1));
+    let rows = usize::from(area.height);
+    if lines.len() > rows {
+        let rest = lines.split_off(rows - 1).join(" ");
+        lines.push(text::fit(&rest, usize::from(area.width).saturating_sub(1)));
+    }
+    for (row, words) in area.rows().zip(lines) {
+        frame.render_widget(Line::styled(format!(" {words}"), style), row);
+    }
+}
+
+/// Rows that the trouble takes: the reason matters more than the last row of a pane.
+pub fn trouble_height(shell: &Shell, deck: &Deck, area: Rect) -> u16 {
+    let Some(trouble) = trouble(shell, deck) else {
+        return 0;
+    };
+    let is_long = text::width(&trouble) >= usize::from(area.width);
+    if is_long && area.height >= 16 { 2 } else { 1 }
 }

@@ -17,8 +17,6 @@ use crate::tui::widgets::field;
 
 mod view;
 
-pub use view::words;
-
 /// The question whether to carry out a change.
 #[derive(Debug)]
 pub struct Confirm {
@@ -164,7 +162,11 @@ fn applied(app: &mut App, deck: usize, ticket: Ticket, outcome: Result<Outcome, 
     if let Ok(outcome) = &outcome {
         app.notice_all(deck, Notice::Changed(outcome));
     }
-    let (tone, words) = view::words(&outcome);
+    let change = app.shell.layers.iter().find_map(|layer| match layer {
+        Layer::Confirm(confirm) if confirm.ticket == ticket => Some(&confirm.change),
+        _ => None,
+    });
+    let (tone, words) = view::words(change, &outcome);
     let is_plain = tone == Tone::Good;
     app.shell.say(tone, words);
     with_layer(app, ticket, |confirm, _| {

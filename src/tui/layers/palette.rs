@@ -20,6 +20,7 @@ use crate::tui::widgets::{field, panel};
 /// Commands remembered.
 const REMEMBERED: usize = 50;
 
+/// Cells of the column of names at most.
 const NAMES: usize = 24;
 
 #[derive(Debug, Default)]
@@ -85,6 +86,9 @@ impl Palette {
             }
             return;
         }
+        let widest = |of: fn(&Command) -> &str| found.iter().map(|one| text::width(of(one))).max();
+        let names = widest(|one| &one.name).unwrap_or_default().min(NAMES);
+        let keys = widest(|one| &one.key).unwrap_or_default();
         let shown = self
             .cursor
             .visible(found.len(), usize::from(inner.height) - 1);
@@ -95,16 +99,13 @@ impl Palette {
                 theme.style(Tone::Plain)
             };
             let command = &found[at];
+            let name = text::pad(&text::fit_middle(&command.name, names), names);
+            let taken = names + keys + 4;
+            let words = text::fit(&command.words, usize::from(row.width).saturating_sub(taken));
             let line = Line::from(vec![
-                Span::raw(format!(
-                    " {} ",
-                    text::pad(&text::fit_middle(&command.name, NAMES), NAMES)
-                )),
-                Span::styled(
-                    format!("{} ", text::pad(&command.key, 6)),
-                    theme.style(Tone::Key),
-                ),
-                Span::styled(command.words.clone(), theme.style(Tone::Muted)),
+                Span::raw(format!(" {name}  ")),
+                Span::styled(text::pad(&command.key, keys), theme.style(Tone::Key)),
+                Span::styled(format!(" {words}"), theme.style(Tone::Muted)),
             ]);
             frame.render_widget(line.style(style), row);
         }

@@ -46,14 +46,25 @@ impl TextLayer {
             100,
             u16::try_from(self.lines.len() + 2).unwrap_or(u16::MAX),
         );
-        let inner = panel::over(app.shell.theme, frame, area, &self.title);
-        let offset = self
-            .offset
-            .min(self.lines.len().saturating_sub(usize::from(inner.height)));
+        let rows = usize::from(area.height.saturating_sub(2));
+        let (offset, place) = in_view(self.offset, self.lines.len(), rows);
+        let title = format!("{}{place}", self.title);
+        let inner = panel::over(app.shell.theme, frame, area, &title);
         for (row, line) in inner.rows().zip(self.lines.iter().skip(offset)) {
             frame.render_widget(Line::from(line.as_str()), row);
         }
     }
+}
+
+/// The first line to draw, and, where not all lines fit, words for the title that say which do.
+pub fn in_view(offset: usize, len: usize, rows: usize) -> (usize, String) {
+    let offset = offset.min(len.saturating_sub(rows));
+    let place = if len > rows {
+        format!(", lines {}-{} of {len}", offset + 1, offset + rows)
+    } else {
+        String::new()
+    };
+    (offset, place)
 }
 
 /// Whether an action closes a layer that is only there to be read.

@@ -263,8 +263,9 @@ fn learn(cx: &mut Cx, ids: &[u32], told: Result<Vec<Option<KeyFacts>>, Fault>) {
                 keys.not_before = now.plus(FACTS_RETRY);
             }
             for (id, facts) in ids.iter().zip(all) {
-                if let Some(facts) = facts {
-                    keys.facts.learn(*id, facts, now);
+                match facts {
+                    Some(facts) => keys.facts.learn(*id, facts, now),
+                    None => keys.facts.refuse(*id),
                 }
             }
         }

@@ -8,7 +8,7 @@ mod traffic;
 
 pub use lines::event;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 pub use traffic::OverviewState;
 
 use crate::model::Sample;
@@ -18,7 +18,7 @@ use crate::tui::deck::Deck;
 use crate::tui::panes::states::draw_nothing_yet;
 use crate::tui::panes::{Handled, Notice, Pane, PaneId};
 use crate::tui::shell::{Cx, Shell};
-use crate::tui::widgets::panel;
+use crate::tui::widgets::{facts, panel};
 
 pub const PANE: Pane = Pane {
     id: PaneId::Overview,
@@ -133,7 +133,7 @@ fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, a
     };
     let inner = panel::within(theme, frame, first, "Traffic", "");
     traffic::draw(shell, deck, frame, inner);
-    if second.width < 84 {
+    if second.width < 48 {
         let inner = panel::within(theme, frame, second, "Memory", "");
         let mut facts = memory::memory(deck, sample);
         // The policy stands last: it is what can be missed where there is no room.
@@ -141,19 +141,26 @@ fn draw_tables(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, a
         let policy = facts.split_off(policy);
         facts.extend(memory::clients(sample));
         facts.extend(policy);
-        return crate::tui::widgets::facts::draw(theme, frame, inner, &facts);
+        return facts::draw(theme, frame, inner, &facts);
     }
-    let thirds = ratatui::layout::Layout::horizontal([
-        ratatui::layout::Constraint::Fill(5),
-        ratatui::layout::Constraint::Fill(4),
-        ratatui::layout::Constraint::Fill(5),
-    ])
-    .split(second);
-    let inner = panel::within(theme, frame, thirds[0], "Memory", "");
-    crate::tui::widgets::facts::draw(theme, frame, inner, &memory::memory(deck, sample));
-    let inner = panel::within(theme, frame, thirds[1], "Clients", "");
-    let mut facts = memory::clients(sample);
-    facts.extend(memory::server(sample));
-    crate::tui::widgets::facts::draw(theme, frame, inner, &facts);
-    memory::draw_contents(theme, sample, frame, thirds[2]);
+    let has_contents = second.width >= 84;
+    let widths: &[Constraint] = if has_contents {
+        &[
+            Constraint::Fill(5),
+            Constraint::Fill(4),
+            Constraint::Fill(5),
+        ]
+    } else {
+        &[Constraint::Fill(9), Constraint::Fill(8)]
+    };
+    let places = Layout::horizontal(widths).split(second);
+    let inner = panel::within(theme, frame, places[0], "Memory", "");
+    facts::draw(theme, frame, inner, &memory::memory(deck, sample));
+    let inner = panel::within(theme, frame, places[1], "Clients", "");
+    let mut about = memory::clients(sample);
+    about.extend(memory::server(sample));
+    facts::draw(theme, frame, inner, &about);
+    if has_contents {
+        memory::draw_contents(theme, sample, frame, places[2]);
+    }
 }

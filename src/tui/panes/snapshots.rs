@@ -27,8 +27,29 @@ pub struct SnapshotsState {
     /// The reading before the server was told to save.
     before: Option<Persistence>,
     watch: Option<SnapshotWatch>,
+    /// What the server was busy with when the check was asked.
+    busy: Busy,
     /// The snapshots of this session, oldest first. The last one may still be running.
     past: Vec<Past>,
+}
+
+/// What a server does that decides whether it can save.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Busy {
+    is_saving: bool,
+    is_rewriting: bool,
+    is_loading: bool,
+}
+
+impl Busy {
+    fn of(deck: &Deck) -> Self {
+        let persistence = deck.latest().and_then(|one| one.persistence.as_ref());
+        persistence.map_or_else(Self::default, |persistence| Self {
+            is_saving: persistence.is_saving,
+            is_rewriting: persistence.aof.as_ref().is_some_and(|aof| aof.is_rewriting),
+            is_loading: persistence.is_loading,
+        })
+    }
 }
 
 /// A snapshot that somebody asked for here.
@@ -89,8 +110,17 @@ fn check(cx: &mut Cx) {
         cx.forget(old);
     }
     let ticket = cx.ticket(PaneId::Snapshots);
+    cx.deck.snapshots.busy = Busy::of(cx.deck);
     cx.deck.snapshots.asked = Some(ticket);
     cx.ask(Query::Preflight { ticket });
+}
+
+/// A check from before a save or a load began or ended is wrong now.
+fn check_what_changed(cx: &mut Cx) {
+    let is_in_view = cx.shell.pane == PaneId::Snapshots;
+    if is_in_view && cx.deck.snapshots.busy != Busy::of(cx.deck) {
+        check(cx);
+    }
 }
 
 fn report(cx: &mut Cx, report: Report) {
@@ -112,7 +142,10 @@ fn notice(cx: &mut Cx, notice: Notice) {
                 .and_then(|sample| sample.persistence.clone());
         }
         Notice::Changed(Outcome::Snapshot(state)) => begin(cx, state.clone()),
-        Notice::Sampled => follow(cx),
+        Notice::Sampled => {
+            follow(cx);
+            check_what_changed(cx);
+        }
         _ => {}
     }
 }

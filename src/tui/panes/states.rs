@@ -15,6 +15,9 @@ use crate::tui::deck::Deck;
 use crate::tui::shell::Shell;
 use crate::tui::theme::Tone;
 
+/// How the reason for what a user may not do begins.
+pub const NOT_PERMITTED: &str = "not permitted:";
+
 /// Draws "loading" or "failing" for a pane that has nothing yet.
 pub fn draw_nothing_yet(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;

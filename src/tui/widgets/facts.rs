@@ -57,8 +57,9 @@ impl Fact {
             ),
             match &self.value {
                 Some(value) => {
-                    let room = width.saturating_sub(labels + 3);
-                    Span::styled(text::fit(value, room), theme.style(self.tone))
+                    let room = width.saturating_sub(labels + 2);
+                    // Ends differ where beginnings are alike: `volatile-lru`, `volatile-ttl`.
+                    Span::styled(text::fit_middle(value, room), theme.style(self.tone))
                 }
                 None => Span::styled(theme.unknown(), theme.style(Tone::Muted)),
             },

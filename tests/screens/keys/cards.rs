@@ -1,8 +1,12 @@
 //! An opened key: its card and its value, by type.
 
+use std::time::Duration;
+
 use cachedeck::engine::worker::{Query, Report};
 use cachedeck::model::{ItemFacts, KeyKind};
+use cachedeck::tui::event::{Effect, Event};
 
+use crate::common::{NOW, WATCHED, redis, sampled};
 use crate::keys::shop::{browsing, of_names, pressed, shop};
 use crate::picture;
 
@@ -79,6 +83,26 @@ fn a_key_that_went_away_is_said_to_be_gone() {
             .shown()
             .contains("there is no such key (asked at 10:20:00)")
     );
+}
+
+#[test]
+fn a_card_whose_time_ran_out_asks_whether_the_key_is_gone() {
+    let mut server = shop();
+    let mut screen = browsing(&mut server, 80, 14);
+    screen = pressed(&mut server, screen, "enter");
+    let mut asks_at = |seconds| {
+        let report = sampled(redis(WATCHED + seconds));
+        let now = NOW.plus(Duration::from_secs(seconds));
+        let effects = screen.app.update(Event::Report { deck: 0, report }, now);
+        effects.iter().any(|effect| {
+            let Effect::Ask { query, .. } = effect else {
+                return false;
+            };
+            matches!(query, Query::Show { .. })
+        })
+    };
+    assert!(!asks_at(10));
+    assert!(asks_at(31 * 60));
 }
 
 #[test]

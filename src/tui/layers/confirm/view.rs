@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::guard::{Asks, Plan};
-use crate::model::{Change, KeyOutcome, Outcome, SnapshotState, TtlWish};
+use crate::model::{Change, KeyOutcome, Outcome, SnapshotState, TtlWish, units};
 use crate::text;
 use crate::tui::app::App;
 use crate::tui::layers::confirm::{Confirm, Stage};
@@ -75,7 +75,7 @@ impl Confirm {
                 lines.push(keys(theme, &[("Esc", "close")]));
             }
             Stage::Done(outcome) => {
-                let (tone, words) = words(outcome);
+                let (tone, words) = words(Some(&self.change), outcome);
                 lines.push(toned(theme, tone, &words));
                 lines.extend(failures(theme, outcome));
                 lines.push(keys(theme, &[("Esc", "close")]));
@@ -182,7 +182,7 @@ fn question(theme: Theme, plan: &Plan) -> Line<'static> {
 }
 
 /// How a change went, in one line.
-pub fn words(outcome: &Result<Outcome, String>) -> (Tone, String) {
+pub fn words(change: Option<&Change>, outcome: &Result<Outcome, String>) -> (Tone, String) {
     match outcome {
         Err(why) => (Tone::Danger, format!("not known to be done: {why}")),
         Ok(Outcome::Snapshot(SnapshotState::Failed { why })) => {
@@ -196,7 +196,7 @@ pub fn words(outcome: &Result<Outcome, String>) -> (Tone, String) {
             let (done, gone, failed) = outcome.counts();
             let mut parts = Vec::new();
             if done > 0 || (gone == 0 && failed == 0) {
-                parts.push(format!("{done} done"));
+                parts.push(done_words(change, done));
             }
             if gone > 0 {
                 parts.push(format!("{gone} no longer there"));
@@ -211,6 +211,21 @@ pub fn words(outcome: &Result<Outcome, String>) -> (Tone, String) {
             };
             (tone, parts.join(", "))
         }
+    }
+}
+
+/// What was done, in the change's own words: `TTL set on 3 keys`.
+fn done_words(change: Option<&Change>, done: usize) -> String {
+    let count = units::count(done as u64);
+    let keys = if done == 1 { "key" } else { "keys" };
+    match change {
+        Some(Change::SetTtl {
+            wish: TtlWish::Never,
+            ..
+        }) => format!("TTL removed from {count} {keys}"),
+        Some(Change::SetTtl { .. }) => format!("TTL set on {count} {keys}"),
+        Some(Change::Delete { .. }) => format!("{count} {keys} deleted"),
+        Some(Change::Snapshot) | None => format!("{count} done"),
     }
 }
 

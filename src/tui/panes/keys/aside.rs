@@ -64,6 +64,7 @@ fn key_facts(shell: &Shell, keys: &Keys, id: u32) -> Vec<(&'static str, String)>
     let theme = &shell.theme;
     let unknown = || theme.unknown().to_owned();
     match keys.facts.get(id).map(|known| &known.facts) {
+        None if keys.facts.is_untold(id) => vec![("", "the server does not tell".to_owned())],
         None => vec![("", "not asked yet".to_owned())],
         Some(KeyFacts::Gone) => vec![("", "gone: expired, evicted or deleted".to_owned())],
         Some(KeyFacts::Here {

@@ -1,5 +1,7 @@
 //! One key opened: its card and a window of its value.
 
+use std::time::Duration;
+
 use crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
@@ -79,6 +81,14 @@ impl Card {
     /// Whether an answer is on its way.
     pub fn is_loading(&self) -> bool {
         self.ticket.is_some()
+    }
+
+    /// Whether the shown TTL ran out.
+    fn has_ended(&self, now: UnixMs) -> bool {
+        let State::Shown { card, .. } = &self.state else {
+            return false;
+        };
+        card.ttl.left(now) == Some(Duration::ZERO)
     }
 
     /// The bytes in view whose form can be changed and that can be copied.
@@ -177,10 +187,17 @@ pub fn reload(cx: &mut Cx) {
     }
 }
 
-/// Asks again when a question never reached the server: nobody waits for its answer any more.
+/// Asks again when a question never reached the server, since nobody waits for its answer any more,
+/// and when the key's time ran out: is it gone?
 pub fn mend(cx: &mut Cx) {
-    let ticket = cx.deck.keys.card.as_ref().and_then(|card| card.ticket);
-    if ticket.is_some_and(|ticket| cx.deck.waiter(ticket).is_none()) {
+    let Some(card) = &cx.deck.keys.card else {
+        return;
+    };
+    let is_lost = |ticket| cx.deck.waiter(ticket).is_none();
+    if card
+        .ticket
+        .map_or_else(|| card.has_ended(cx.now()), is_lost)
+    {
         reload(cx);
     }
 }

@@ -10,6 +10,7 @@ use crate::tui::actions::Action;
 use crate::tui::panes::keys::aside::{expiry_words, ttl_words};
 use crate::tui::panes::keys::card::{Card, State, head};
 use crate::tui::panes::keys::value;
+use crate::tui::panes::states::wrapped;
 use crate::tui::shell::Shell;
 use crate::tui::theme::Tone;
 
@@ -86,15 +87,11 @@ fn more(shell: &Shell, card: &Card) -> (String, Tone) {
     if let Some(item) = &card.item {
         words.extend(item.flags.map(|flags| format!("flags {flags}")));
         words.extend(item.cas.map(|cas| format!("cas {cas}")));
-        words.extend(item.slab_class.map(|class| format!("slab class {class}")));
-        words.extend(item.fetched.map(|is| {
-            if is {
-                "read since stored"
-            } else {
-                "not read since stored"
-            }
-            .to_owned()
-        }));
+        words.extend(item.slab_class.map(|class| format!("slab {class}")));
+        words.extend(
+            item.fetched
+                .map(|is| if is { "has been read" } else { "never read" }.to_owned()),
+        );
     }
     words.push(format!("as of {}", shell.clock(*at)));
     (words.join(&dot(shell)), Tone::Muted)
@@ -164,7 +161,12 @@ fn draw_body(shell: &Shell, card: &Card, frame: &mut Frame, area: Rect) {
         }
         State::Failed(fault) => {
             let words = [Some(fault.to_string()), fault.hint()];
-            (Tone::Danger, words.into_iter().flatten().collect())
+            let cells = usize::from(area.width).saturating_sub(1);
+            let lines = words
+                .iter()
+                .flatten()
+                .flat_map(|words| wrapped(words, cells));
+            (Tone::Danger, lines.collect())
         }
         State::Shown { value, .. } => return draw_value(shell, card, value, frame, area),
     };

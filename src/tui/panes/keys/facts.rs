@@ -23,6 +23,8 @@ pub struct Known {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     known: HashMap<u32, Known>,
+    /// Rows of which the server would not tell anything.
+    untold: HashSet<u32>,
 }
 
 impl Facts {
@@ -34,7 +36,20 @@ impl Facts {
         if self.known.len() >= MOST {
             self.forget_older_half();
         }
+        self.untold.remove(&id);
         self.known.insert(id, Known { facts, at });
+    }
+
+    /// The server was asked and would not tell.
+    pub fn refuse(&mut self, id: u32) {
+        if self.untold.len() >= MOST {
+            self.untold.clear();
+        }
+        self.untold.insert(id);
+    }
+
+    pub fn is_untold(&self, id: u32) -> bool {
+        self.untold.contains(&id)
     }
 
     /// Makes the facts be asked again without taking them off the screen.

@@ -7,6 +7,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::text;
 use crate::tui::panes::keys::names::Names;
 
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ impl Matcher {
         let pattern = match as_regex(typed) {
             Some(pattern) => pattern.to_owned(),
             None if typed.contains(['*', '?', '[']) => glob(typed),
-            None => regex::escape(typed),
+            None => literals(&as_shown(typed)),
         };
         if pattern.is_empty() {
             return Ok(None);
@@ -46,6 +47,20 @@ impl Matcher {
     pub fn matches(&self, name: &[u8]) -> bool {
         self.regex.is_match(name) != self.is_inverse
     }
+}
+
+/// The bytes that are meant by text as the list shows it: `\x1b` is one byte, as is `\\`. A backslash
+/// that begins nothing of the kind stands for itself.
+fn as_shown(typed: &str) -> Vec<u8> {
+    text::unescape(typed).unwrap_or_else(|_| typed.as_bytes().to_vec())
+}
+
+fn literals(bytes: &[u8]) -> String {
+    let mut pattern = String::new();
+    for byte in bytes {
+        literal(*byte, &mut pattern);
+    }
+    pattern
 }
 
 fn as_regex(typed: &str) -> Option<&str> {
@@ -226,6 +241,12 @@ mod tests {
             ("[a-c]x",     b"Bx",                true),
             (r"a\*",       b"a*",                true),
             ("a\\*?",      b"a*b",               true),
+            (r"\x1b\x07",  b"a\x1b\x07b",        true),
+            (r"\xff",      b"a\xff",             true),
+            (r"a\\b",      b"a\\b",              true),
+            (r"a\b",       b"a\\b",              true),
+            (r"a\d",       b"a1",                false),
+            ("é",          "caf\u{e9}".as_bytes(), true),
             ("[",          b"a[b",               false),
             ("[x",         b"[x",                true),
             ("*[]",        b"[]",                false),

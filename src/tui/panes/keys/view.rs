@@ -225,7 +225,11 @@ fn cell(words: &str, cells: usize, is_left: bool) -> String {
 /// What the walk told, until the key itself was asked.
 fn free_facts(shell: &Shell, keys: &Keys, id: u32) -> (String, (String, Tone), String, String) {
     let theme = shell.theme;
-    let waiting = theme.sign("·", ".").to_owned();
+    let waiting = if keys.facts.is_untold(id) {
+        theme.unknown().to_owned()
+    } else {
+        theme.sign("·", ".").to_owned()
+    };
     match keys.listing.names().free(id) {
         Some(free) => (
             waiting.clone(),
@@ -280,6 +284,10 @@ fn draw_status(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
         theme.sign("·", "-"),
         keys.walking.doing(|at| shell.clock(at))
     );
+    if keys.walking.state == State::Paused {
+        let key = shell.keymap.key(Action::PauseWalk);
+        left = format!("{left}, {key} continues");
+    }
     let overtaken = overtaken(deck);
     if let Some(at) = overtaken {
         let key = shell.keymap.key(Action::RestartWalk);

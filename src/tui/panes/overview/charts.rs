@@ -6,6 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::model::{Bytes, History, Sample, units};
+use crate::text;
 use crate::tui::deck::Deck;
 use crate::tui::panes::states::age;
 use crate::tui::shell::Shell;
@@ -42,9 +43,12 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
         } else {
             String::new()
         };
-        let title = format!("{} {}", curve.title, curve.now)
-            .trim_end()
-            .to_owned();
+        // The whole words where they fit between the corners.
+        let title = [curve.title, curve.short]
+            .map(|title| format!("{title} {}", curve.now).trim_end().to_owned())
+            .into_iter()
+            .find(|title| text::width(title) + 4 <= usize::from(place.width))
+            .unwrap_or_else(|| curve.short.to_owned());
         let inner = panel::within(shell.theme, frame, place, &title, &note);
         Chart {
             points: &curve.points,
@@ -116,6 +120,7 @@ fn marks(history: &History, width: Duration, buckets: usize) -> Vec<usize> {
 
 struct Curve {
     title: &'static str,
+    short: &'static str,
     /// The newest value.
     now: String,
     points: Vec<Option<f64>>,
@@ -129,7 +134,8 @@ fn hit_ratio(deck: &Deck, _: &Sample, time: &Time) -> Curve {
         .history
         .points(time.span, time.buckets, |rates| rates.hit_ratio);
     Curve {
-        title: "Hits",
+        title: "Hit ratio",
+        short: "Hits",
         now: newest(&points, units::percent),
         top: 1.0,
         top_words: units::percent(1.0),
@@ -144,7 +150,8 @@ fn operations(deck: &Deck, _: &Sample, time: &Time) -> Curve {
         .points(time.span, time.buckets, |rates| rates.operations);
     let top = round_top(&points);
     Curve {
-        title: "Ops",
+        title: "Operations",
+        short: "Ops",
         now: newest(&points, units::rate),
         top,
         top_words: units::rate(top),
@@ -172,6 +179,7 @@ fn memory(deck: &Deck, sample: &Sample, time: &Time) -> Curve {
     let top = limit.unwrap_or_else(|| Bytes((highest as u64).max(1024).next_power_of_two()));
     Curve {
         title: "Memory",
+        short: "Memory",
         now: sample
             .memory
             .used
@@ -196,6 +204,7 @@ fn evictions(deck: &Deck, _: &Sample, time: &Time) -> Curve {
     let any = points.iter().flatten().any(|rate| *rate > 0.0);
     Curve {
         title: "Evicted",
+        short: "Evicted",
         now: newest(&points, units::rate),
         top,
         top_words: units::rate(top),

@@ -1,5 +1,7 @@
 //! Contents, replication, persistence and what happened: a line each.
 
+use std::collections::BTreeMap;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -7,7 +9,7 @@ use ratatui::text::{Line, Span};
 use crate::model::{Break, Feature, Replication, Role, Sample, SaveStatus, units};
 use crate::text;
 use crate::tui::deck::{Deck, Mark};
-use crate::tui::panes::states::age;
+use crate::tui::panes::states::{NOT_PERMITTED, age};
 use crate::tui::shell::Shell;
 use crate::tui::theme::Tone;
 
@@ -17,7 +19,7 @@ type Words = Vec<(Tone, String)>;
 
 pub fn height(deck: &Deck, sample: &Sample) -> u16 {
     let marks = u16::from(!deck.marks.is_empty());
-    let reasons = u16::from(!sample.unsupported.is_empty());
+    let reasons = u16::from(!withheld(sample).is_empty());
     3 + marks + reasons
 }
 
@@ -30,8 +32,9 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
     if !deck.marks.is_empty() {
         lines.push(("happened", happened(shell, &deck.marks)));
     }
-    if !sample.unsupported.is_empty() {
-        lines.push(("unknown", unknown(sample)));
+    let withheld = withheld(sample);
+    if !withheld.is_empty() {
+        lines.push(("unknown", unknown(withheld)));
     }
     for (row, (label, words)) in area.rows().zip(lines) {
         frame.render_widget(line(shell, label, words, usize::from(row.width)), row);
@@ -97,21 +100,30 @@ fn replication(deck: &Deck, sample: &Sample) -> Words {
         (Some(link), _) => {
             let primary = text::escape(link.primary.as_bytes());
             let (tone, state) = match (link.is_up, link.is_syncing) {
-                (_, true) => (Tone::Caution, "copying from".to_owned()),
-                (true, _) => (Tone::Good, "up to".to_owned()),
+                (_, true) => (Tone::Caution, "full copy under way".to_owned()),
+                (true, _) => (Tone::Good, "link up".to_owned()),
                 (false, _) => {
-                    let since = link.down_for.map(age).unwrap_or_default();
-                    (Tone::Danger, format!("DOWN {since} to"))
+                    let since = link.down_for.map(|span| format!(" for {}", age(span)));
+                    (
+                        Tone::Danger,
+                        format!("link DOWN{}", since.unwrap_or_default()),
+                    )
                 }
             };
+            let heard = link
+                .last_io
+                .map(|span| format!("heard {} s ago", span.as_secs()))
+                .unwrap_or_default();
             let lag = link
                 .lag_bytes
                 .map(|bytes| format!("{bytes} behind"))
                 .unwrap_or_default();
             vec![
                 role,
-                (tone, format!("{state} {primary}")),
+                (tone, state),
+                (Tone::Plain, format!("of {primary}")),
                 (Tone::Plain, lag),
+                (Tone::Muted, heard),
             ]
         }
         (None, Role::Primary) => {
@@ -134,14 +146,15 @@ fn replicas(replication: &Replication) -> Words {
             let is_online = replica.state == "online";
             let lag = replica
                 .lag_bytes
-                .map(|bytes| format!(", {bytes}"))
+                .map(|bytes| format!(", {bytes} behind"))
                 .unwrap_or_default();
             let since = replica
                 .since_ack
-                .map(|span| format!(", {}s", span.as_secs()))
+                .filter(|_| is_online)
+                .map(|span| format!(", heard {} s ago", span.as_secs()))
                 .unwrap_or_default();
             let words = format!(
-                "{} {}{lag}{since} behind",
+                "{} {}{lag}{since}",
                 text::escape(replica.address.as_bytes()),
                 text::escape(replica.state.as_bytes()),
             );
@@ -183,9 +196,11 @@ fn persistence(shell: &Shell, deck: &Deck, sample: &Sample) -> Words {
             let ago = shell.now.since(at).map(age).unwrap_or_default();
             words.push((Tone::Plain, format!("saved {ago} ago")));
         }
-        None => words.push((Tone::Muted, "not saved since its start".to_owned())),
+        None => words.push((Tone::Muted, "no snapshot since its start".to_owned())),
     }
     match persistence.last_status {
+        // A server that never saved says `ok` of a save that never was.
+        Some(SaveStatus::Ok) if persistence.last_save.is_none() => {}
         Some(SaveStatus::Ok) => words.push((Tone::Good, "ok".to_owned())),
         Some(SaveStatus::Failed) => words.push((Tone::Danger, "LAST SAVE FAILED".to_owned())),
         None => {}
@@ -193,7 +208,7 @@ fn persistence(shell: &Shell, deck: &Deck, sample: &Sample) -> Words {
     if let Some(changes) = persistence.changes_since_save {
         words.push((
             Tone::Muted,
-            format!("{} changes since", units::count(changes)),
+            format!("{} changes unsaved", units::count(changes)),
         ));
     }
     words.push(aof(persistence.aof.as_ref()));
@@ -240,15 +255,26 @@ pub fn event(shell: &Shell, mark: &Mark) -> String {
     }
 }
 
-fn unknown(sample: &Sample) -> Words {
-    sample
-        .unsupported
-        .iter()
-        .map(|(name, why)| {
-            (
-                Tone::Muted,
-                format!("{name}: {}", text::escape(why.as_bytes())),
-            )
+/// What the user may not read, each reason once. What an engine does not have is no news.
+fn withheld(sample: &Sample) -> BTreeMap<String, Vec<&'static str>> {
+    let mut reasons: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for (name, why) in &sample.unsupported {
+        if why.starts_with(NOT_PERMITTED) {
+            // The server's own sentence says the same again.
+            let why = why.split(": NOPERM").next().unwrap_or(why);
+            let why = text::escape(why.as_bytes());
+            reasons.entry(why).or_default().push(name);
+        }
+    }
+    reasons
+}
+
+fn unknown(reasons: BTreeMap<String, Vec<&'static str>>) -> Words {
+    reasons
+        .into_iter()
+        .flat_map(|(why, names)| {
+            let names = names.join(", ").replace('_', " ");
+            [(Tone::Caution, why), (Tone::Muted, names)]
         })
         .collect()
 }

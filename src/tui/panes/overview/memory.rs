@@ -98,7 +98,7 @@ pub fn server(sample: &Sample) -> Vec<Fact> {
     if let Some(mode) = &one.mode {
         facts.push(Fact::new("mode", text::escape(mode.as_bytes())));
     }
-    facts.push(Fact::new("answers in", quantised(sample.round_trip)));
+    facts.push(Fact::new("latency", quantised(sample.round_trip)));
     facts
 }
 

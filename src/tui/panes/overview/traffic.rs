@@ -9,12 +9,11 @@ use ratatui::text::{Line, Span};
 use crate::model::{Bytes, Counters, History, Rates, ratio, units};
 use crate::text;
 use crate::tui::deck::Deck;
-use crate::tui::panes::states::age;
 use crate::tui::shell::Shell;
 use crate::tui::theme::{Theme, Tone};
 
 /// Rows of the table with its frame.
-pub const HEIGHT: u16 = 11;
+pub const HEIGHT: u16 = 12;
 
 const LABELS: usize = 9;
 
@@ -23,6 +22,8 @@ const LABELS: usize = 9;
 struct Window {
     span: Duration,
     name: &'static str,
+    /// The name where it shares its place with how much of it is covered.
+    short: &'static str,
     every: Duration,
 }
 
@@ -31,9 +32,9 @@ const LIFE_EVERY: Duration = Duration::from_secs(5);
 
 #[rustfmt::skip]
 const WINDOWS: [Window; 3] = [
-    Window { span: Duration::from_secs(10),      name: "10 s",   every: Duration::ZERO },
-    Window { span: Duration::from_secs(60),      name: "1 min",  every: Duration::from_secs(5) },
-    Window { span: Duration::from_secs(15 * 60), name: "15 min", every: Duration::from_secs(15) },
+    Window { span: Duration::from_secs(10),      name: "10 s",   short: "10s", every: Duration::ZERO },
+    Window { span: Duration::from_secs(60),      name: "1 min",  short: "1m",  every: Duration::from_secs(5) },
+    Window { span: Duration::from_secs(15 * 60), name: "15 min", short: "15m", every: Duration::from_secs(15) },
 ];
 
 /// The rates that the table shows, and when they were computed.
@@ -97,9 +98,10 @@ static ROWS: &[Row] = &[
     Row { label: "hit ratio",  of_rates: |r| r.hit_ratio.map(units::percent),    of_life: life_ratio,                              tone: |_| Tone::Title },
     Row { label: "hits",       of_rates: |r| r.hits.map(units::rate),            of_life: |c| c.hits.map(units::count_short),      tone: plain },
     Row { label: "misses",     of_rates: |r| r.misses.map(units::rate),          of_life: |c| c.misses.map(units::count_short),    tone: plain },
-    Row { label: "ops", of_rates: |r| r.operations.map(units::rate),      of_life: |c| c.operations.map(units::count_short), tone: |_| Tone::Title },
+    Row { label: "ops",        of_rates: |r| r.operations.map(units::rate),      of_life: |c| c.operations.map(units::count_short), tone: |_| Tone::Title },
     Row { label: "evicted",    of_rates: |r| r.evicted.map(units::rate),         of_life: |c| c.evicted.map(units::count_short),   tone: |r| above_zero(r.evicted, Tone::Caution) },
     Row { label: "expired",    of_rates: |r| r.expired.map(units::rate),         of_life: |c| c.expired.map(units::count_short),   tone: plain },
+    Row { label: "connects",   of_rates: |r| r.connections.map(units::rate),     of_life: |c| c.connections.map(units::count_short), tone: plain },
     Row { label: "net in",     of_rates: |r| r.net_in.map(units::bytes_rate),    of_life: |c| bytes(c.net_in),            tone: plain },
     Row { label: "net out",    of_rates: |r| r.net_out.map(units::bytes_rate),   of_life: |c| bytes(c.net_out),           tone: plain },
 ];
@@ -138,7 +140,7 @@ fn heading(theme: Theme, columns: &[Column; 3], cells: usize) -> Line<'static> {
         // A young history, or one since a break, covers less than the name says.
         let name = match &column.rates {
             Some(rates) if rates.window < window.span.mul_f64(0.8) => {
-                format!("last {}", age(rates.window))
+                format!("{} of {}", covered(rates.window), window.short)
             }
             _ => window.name.to_owned(),
         };
@@ -146,6 +148,14 @@ fn heading(theme: Theme, columns: &[Column; 3], cells: usize) -> Line<'static> {
     }
     spans.push(cell(theme, Some("lifetime".to_owned()), Tone::Muted, cells));
     Line::from(spans)
+}
+
+/// How much of its window a column covers, short: `7s`, `40s`, `3m`.
+fn covered(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..60 => format!("{}s", seconds.max(1)),
+        seconds => format!("{}m", seconds / 60),
+    }
 }
 
 fn cell(theme: Theme, value: Option<String>, tone: Tone, width: usize) -> Span<'static> {

@@ -103,7 +103,12 @@ fn facts(shell: &Shell, persistence: &Persistence) -> Vec<Fact> {
         .and_then(|at| shell.now.since(at))
         .map(|span| format!("{} ago", age(span)))
         .unwrap_or_default();
-    let (tone, status) = match persistence.last_status {
+    // A server that never saved says `ok` of a save that never was.
+    let has_saved = persistence.last_save.is_some();
+    let (tone, status) = match persistence
+        .last_status
+        .filter(|status| has_saved || *status == SaveStatus::Failed)
+    {
         Some(SaveStatus::Ok) => (Tone::Good, Some("ok".to_owned())),
         Some(SaveStatus::Failed) => (Tone::Danger, Some("FAILED".to_owned())),
         None => (Tone::Muted, None),
@@ -121,8 +126,9 @@ fn facts(shell: &Shell, persistence: &Persistence) -> Vec<Fact> {
             "copied",
             persistence.last_cow.map(|bytes| bytes.to_string()),
         )
-        .note("on write"),
-        Fact::new("last fork", persistence.last_fork.map(units::span)).note("nobody was answered"),
+        .note(known(persistence.last_cow, "on write")),
+        Fact::new("last fork", persistence.last_fork.map(units::span))
+            .note(known(persistence.last_fork, "nobody was answered")),
     ];
     facts.extend(aof(persistence.aof.as_ref()));
     if persistence.is_loading {
@@ -134,6 +140,11 @@ fn facts(shell: &Shell, persistence: &Persistence) -> Vec<Fact> {
         );
     }
     facts
+}
+
+/// A note on a value, where there is one.
+fn known<T: Copy>(value: Option<T>, note: &'static str) -> &'static str {
+    if value.is_some() { note } else { "" }
 }
 
 fn aof(aof: Option<&Aof>) -> Vec<Fact> {
@@ -190,7 +201,10 @@ fn draw_checks(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
 
 fn notes(theme: Theme, preflight: &Preflight, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for note in &preflight.notes {
+    // Where there is no room for all, what speaks against it stays in view.
+    let mut notes: Vec<_> = preflight.notes.iter().collect();
+    notes.sort_by_key(|note| urgency(note.verdict));
+    for note in notes {
         let (tone, sign) = verdict(theme, note.verdict);
         let words = wrapped(&note.words, width.saturating_sub(4));
         lines.push(Line::from(vec![
@@ -205,6 +219,15 @@ fn notes(theme: Theme, preflight: &Preflight, width: usize) -> Vec<Line<'static>
         }));
     }
     lines
+}
+
+fn urgency(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Stop => 0,
+        Verdict::Caution => 1,
+        Verdict::Good => 2,
+        Verdict::Unknown => 3,
+    }
 }
 
 fn verdict(theme: Theme, verdict: Verdict) -> (Tone, &'static str) {
