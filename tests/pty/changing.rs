@@ -64,7 +64,7 @@ fn the_ttl_of_marked_keys_is_set() {
             "nothing is sent before the yes"
         );
         pty.send("y");
-        pty.wait_for("3 done");
+        pty.wait_for("TTL set on 3 keys");
         for key in ["session:1", "session:2", "session:3"] {
             assert!((7000..=7200).contains(&ttl(&server, key)), "{key}");
         }
@@ -82,7 +82,7 @@ fn the_ttl_of_marked_keys_is_set() {
         pty.wait_for("y yes, do it");
         pty.send("y");
         pty.wait_until_gone("Remove the TTL");
-        pty.wait_for("3 done");
+        pty.wait_for("TTL removed from 3 keys");
         assert_eq!(ttl(&server, "session:2"), -1);
         leave(pty);
     }
@@ -104,7 +104,7 @@ fn marked_keys_are_deleted() {
     pty.send("d");
     pty.wait_for("y yes, do it");
     pty.send("y");
-    pty.wait_for("3 done");
+    pty.wait_for("3 keys deleted");
     assert_eq!(server.run("DBSIZE").int(), 1);
     assert!(exists(&server, "user:1"));
     assert_eq!(audit(&home).len(), 1);
@@ -122,7 +122,7 @@ fn a_key_that_went_meanwhile_is_said_to_be_gone() {
     server.run("DEL session:2");
     pty.send("y");
     let outcome = pty.wait_for("1 no longer there");
-    assert!(outcome.contains("2 done"), "{outcome}");
+    assert!(outcome.contains("2 keys deleted"), "{outcome}");
     assert!(outcome.contains("session:2: no longer there"), "{outcome}");
     pty.send(ESCAPE);
     pty.wait_until_gone("session:2: no longer there");
@@ -204,7 +204,7 @@ fn production_is_unmistakable_and_asks_for_its_name() {
     assert_eq!(home.find("audit.jsonl"), None);
     pty.send("shop");
     pty.send(ENTER);
-    pty.wait_for("3 done");
+    pty.wait_for("3 keys deleted");
     assert!(!exists(&server, "session:1"));
     assert!(exists(&server, "user:1"));
     let lines = audit(&home);

@@ -157,7 +157,7 @@ fn changes_of_hostile_keys_show_their_plans_escaped() {
     pty.send("2h\r");
     pty.wait_for("this would be sent:");
     pty.send("y");
-    pty.wait_for("15 done");
+    pty.wait_for("TTL set on 15 keys");
     for name in names() {
         let ttl = server.cmd(&[b"TTL", &name]).int();
         assert!((7000..=7200).contains(&ttl), "{ttl}");

@@ -32,7 +32,7 @@ fn q_leaves() {
 fn ctrl_c_leaves_from_anywhere() {
     let server = RedisServer::plain(Flavor::default());
     let home = Home::new();
-    for (key, layer) in [("", "● up"), ("?", "Keys in Overview"), (":", "Commands")] {
+    for (key, layer) in [("", "● up"), ("?", "Keys for Overview"), (":", "Commands")] {
         let mut pty = open_up(&home, &server.url(), &NEVER);
         pty.send(key);
         pty.wait_for(layer);

@@ -14,7 +14,7 @@ fn a_killed_server_is_said_to_be_down_and_its_return_is_noticed() {
         let mut pty = open_up(&home, &server.url(), &OFTEN);
         server.kill();
         let screen = pty.wait_for("● down");
-        assert!(screen.contains("stale since"), "{screen}");
+        assert!(screen.contains("stale for"), "{screen}");
         assert!(
             screen.contains("Traffic"),
             "what was known stays:\n{screen}"
@@ -36,7 +36,7 @@ fn a_memcached_comes_back_too() {
     let home = Home::new();
     let mut pty = open_up(&home, &server.url(), &OFTEN);
     server.kill();
-    pty.wait_for("stale since");
+    pty.wait_for("stale for");
     server.restart();
     pty.send("r");
     pty.wait_for("● up");
@@ -57,12 +57,12 @@ fn keys_are_answered_while_the_server_hangs_and_the_screen_says_it_is_stale() {
         pty.wait_for(words);
     }
     pty.send("?");
-    pty.wait_for("Keys in Overview");
+    pty.wait_for("Keys for Overview");
     pty.send(ESCAPE);
-    pty.wait_until_gone("Keys in Overview");
+    pty.wait_until_gone("Keys for Overview");
     pty.send("2");
     pty.wait_until_gone("Traffic");
-    pty.wait_for("stale since");
+    pty.wait_for("stale for");
     pty.wait_for("did not answer within");
     server.cont();
     pty.wait_for("● up");

@@ -26,7 +26,7 @@ fn every_pane_answers() {
     pty.wait_until_gone("Show only keys with");
     pty.send(ENTER);
     pty.wait_for("second");
-    pty.wait_for("slab class");
+    pty.wait_for("slab 1");
     pty.wait_for("TTL 8m");
 
     pty.send("t");
@@ -34,7 +34,7 @@ fn every_pane_answers() {
     pty.send("40d\r");
     pty.wait_for("y yes, do it");
     pty.send("y");
-    pty.wait_for("1 done");
+    pty.wait_for("TTL set on 1 key");
     pty.wait_for("TTL 39d");
     let ttl = server.run("mg page:2 t");
     let ttl: u64 = ttl
@@ -47,7 +47,7 @@ fn every_pane_answers() {
     pty.send("d");
     pty.wait_for("cannot be taken back");
     pty.send("y");
-    pty.wait_for("1 done");
+    pty.wait_for("1 key deleted");
     assert_eq!(server.client().get("page:2"), None);
     assert!(server.client().get("page:1").is_some());
     pty.send(ESCAPE);

@@ -35,9 +35,9 @@ fn the_help_shows_the_keys_of_the_pane() {
     let home = Home::new();
     let mut pty = open_up(&home, &server.url(), &NEVER);
     for (pane, title, words) in [
-        ("1", "Keys in Overview", "every line as the server says it"),
-        ("2", "Keys in Keys", "mark or unmark the key"),
-        ("3", "Keys in Snapshots", "write a snapshot"),
+        ("1", "Keys for Overview", "every line as the server says it"),
+        ("2", "Keys for Keys", "mark or unmark the key"),
+        ("3", "Keys for Snapshots", "write a snapshot"),
     ] {
         pty.send(pane);
         pty.send("?");

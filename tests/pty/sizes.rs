@@ -21,9 +21,9 @@ fn every_size_shows_every_pane() {
         pty.send("\r");
         pty.wait_for("value");
         pty.send("?");
-        pty.wait_for("Keys in Keys");
+        pty.wait_for("Keys for Keys");
         pty.send("\x1b");
-        pty.wait_until_gone("Keys in Keys");
+        pty.wait_until_gone("Keys for Keys");
         pty.send("3");
         pty.wait_for("On disk");
         pty.send("4");
