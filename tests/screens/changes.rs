@@ -270,3 +270,19 @@ fn asked_for_a_ttl() -> Screen {
     assert_eq!(screen.app.shell.layers.len(), 1);
     screen
 }
+
+#[test]
+fn long_words_of_a_plan_stand_under_each_other() {
+    let cautions = vec![
+        "over 30 days: sent as the absolute time 1800575345 on the server's clock, since Memcached \
+         would take the span for a moment in 1970"
+            .to_owned(),
+    ];
+    let commands = vec![format!("UNLINK \"{}\"", "k".repeat(90))];
+    let plan = Preview {
+        cautions,
+        commands,
+        ..preview()
+    };
+    picture!("confirm_long", previewed(Screen::of(80, 24), plan).shown());
+}
