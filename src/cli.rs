@@ -27,6 +27,7 @@ use crate::cli::line::Reading;
 
 pub use call::{Call, Visit};
 pub use commands::demo::DemoCall;
+pub use commands::info::print_overviews;
 pub use commands::open::Session;
 pub use exit::{Failure, Kind};
 pub use globals::{Format, Globals};

@@ -38,6 +38,16 @@ pub struct Options {
     pub search: OsString,
 }
 
+impl Options {
+    /// With this program, or those on PATH.
+    pub fn using(server_bin: Option<PathBuf>) -> Self {
+        Self {
+            server_bin,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

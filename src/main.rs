@@ -1,9 +1,8 @@
 //! The program: what the command line asks is done at once, or on the screen.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cachedeck::cli::{self, Failure, Next, Session};
+use cachedeck::cli::{self, DemoCall, Failure, Next, Session};
 use cachedeck::demo::{self, Demo};
 use cachedeck::tui;
 
@@ -11,20 +10,25 @@ fn main() -> ExitCode {
     let end = cli::run(std::env::args_os()).and_then(|next| match next {
         Next::Exit(code) => Ok(code),
         Next::Open(session) => open(*session),
-        Next::Demo(call) => demo(call.server_bin, call.session),
+        Next::Demo(call) => demo(*call),
     });
     ExitCode::from(end.unwrap_or_else(|failure| failure.print()))
 }
 
-fn demo(server_bin: Option<PathBuf>, mut session: Session) -> Result<u8, Failure> {
-    let search = demo::Options::default().search;
-    let demo = Demo::start(&demo::Options { server_bin, search })
+fn demo(call: DemoCall) -> Result<u8, Failure> {
+    let demo = Demo::start(&demo::Options::using(call.server_bin))
         .map_err(|error| Failure::usage(error.to_string()).hints(error.hint()))?;
     for note in demo.notes() {
         eprintln!("note: {note}");
     }
-    session.targets = demo.targets().to_vec();
-    open(session)
+    let targets = demo.targets().to_vec();
+    if !call.has_screen {
+        return cli::print_overviews(targets);
+    }
+    open(Session {
+        targets,
+        ..call.session
+    })
 }
 
 fn open(session: Session) -> Result<u8, Failure> {

@@ -43,9 +43,6 @@ use crate::tui::theme::{Theme, ThemeChoice};
 /// No screen is worth more than 60 pictures a second.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// What a key after a rest waits for others to be drawn with.
-const NOW: Duration = Duration::from_millis(1);
-
 /// What the person or the config file chose.
 #[derive(Debug)]
 pub struct Options {
@@ -134,7 +131,15 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
         events,
         sender,
     }
-    .run();
+    .run()
+    .or_else(|error| {
+        // Drawing may notice it before those who listen for it do.
+        if terminal::is_gone() {
+            Ok(Ending::HungUp)
+        } else {
+            Err(error)
+        }
+    });
     // A connection that hangs must not keep the program: what was sent is sent.
     runtime.shutdown_timeout(Duration::from_millis(100));
     ending
@@ -178,17 +183,22 @@ impl Loop {
             self.screen.draw(&self.app).context("the terminal broke")?;
             let drawn = Instant::now();
             let first = self.wait()?;
-            // What comes within one frame is drawn together.
-            let frame_end = (drawn + FRAME).max(Instant::now() + NOW);
+            // What comes within one frame is drawn together; what comes after a rest is drawn at once.
+            let frame_end = drawn + FRAME;
             let mut next = Some(first);
+            let mut somebody_waits = false;
             while let Some(event) = next {
+                somebody_waits |= matches!(event, Event::Key(_));
                 let effects = self.app.update(event, now());
                 if let Some(ending) = self.perform(effects)? {
                     return Ok(ending);
                 }
-                next = frame_end
-                    .checked_duration_since(Instant::now())
-                    .and_then(|rest| self.events.recv_timeout(rest).ok());
+                let rest = frame_end.checked_duration_since(Instant::now());
+                next = rest.and_then(|rest| {
+                    // A key is not kept waiting for what may still come, only for what is here.
+                    let rest = if somebody_waits { Duration::ZERO } else { rest };
+                    self.events.recv_timeout(rest).ok()
+                });
             }
         }
     }

@@ -23,16 +23,18 @@ const TRAFFIC: Duration = Duration::from_secs(100);
 #[test]
 fn the_pictures_show_the_demo() {
     let home = Home::new();
-    let mut demo = Start::cachedeck(&home, ["demo"]).size(112, 34).start();
+    let mut demo = Start::cachedeck(&home, ["demo"]).size(128, 34).start();
     demo.wait_for("hit ratio");
     if std::env::var_os(WANTED).is_some() {
         demo.listen(TRAFFIC);
     }
     take(&demo, "overview", &["hit ratio", "used", "primary"]);
     demo.send("2");
-    demo.wait_for("KEY");
+    demo.wait_for("all ");
     demo.send("v");
     demo.wait_for("session:");
+    demo.send("j\r");
+    demo.wait_for("string");
     take(&demo, "keys", &["session:", "TTL"]);
     demo.send("q");
     demo.wait_for_end().gave_the_terminal_back();
@@ -40,12 +42,19 @@ fn the_pictures_show_the_demo() {
 
 /// Draws the screen, which must hold `words`, and keeps the picture when that is wanted.
 fn take(demo: &Pty, name: &str, words: &[&str]) {
-    let picture = picture::svg::svg(demo.terminal());
+    let (screen, picture) = (demo.screen(), picture::svg::svg(demo.terminal()));
     for word in words {
         assert!(
-            picture.contains(word),
-            "`{word}` is not in the picture {name}"
+            screen.contains(word),
+            "`{word}` is not on the screen {name}"
         );
+        // In a picture every word stands alone.
+        for part in word.split(' ') {
+            assert!(
+                picture.contains(part),
+                "`{part}` is not in the picture {name}"
+            );
+        }
     }
     if std::env::var_os(WANTED).is_some() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/{name}.svg"));

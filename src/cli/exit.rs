@@ -1,7 +1,7 @@
 //! What went wrong, for a person and for a script: one kind of failure, one table of exit codes.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 
 use crate::engine::Fault;
 use crate::engine::fault;
@@ -113,7 +113,8 @@ impl Failure {
     /// Says it on stderr, where it needs words, and returns the exit code.
     pub fn print(&self) -> u8 {
         if !matches!(self.kind, Kind::ClosedPipe | Kind::Interrupted) {
-            eprintln!("{self}");
+            // Nobody may be there to read it, which is no reason to panic.
+            drop(writeln!(io::stderr(), "{self}"));
         }
         self.code()
     }

@@ -363,8 +363,14 @@ pub fn snapshot_words(persistence: &Persistence, now: UnixMs, look: Look) -> Str
     }
 }
 
+/// What a server said, escaped once: the engine has done it for most of a sample already.
 fn shown(words: &str) -> String {
-    text::escape(words.as_bytes())
+    let is_escaped = text::unescape(words).is_ok_and(|bytes| text::escape(&bytes) == words);
+    if is_escaped {
+        words.to_owned()
+    } else {
+        text::escape(words.as_bytes())
+    }
 }
 
 fn number(number: Option<u64>) -> String {
@@ -467,6 +473,12 @@ mod tests {
         }
         assert_eq!(data["unsupported"]["replication"], "hidden by the service");
         assert_eq!(data["keys"], 1_203_991);
+    }
+
+    #[test]
+    fn what_the_engine_escaped_is_not_escaped_again() {
+        assert_eq!(shown(r"a\x1b\\"), r"a\x1b\\");
+        assert_eq!(shown("a\u{1b}\\q"), r"a\x1b\\q");
     }
 
     #[test]

@@ -171,6 +171,23 @@ pub fn readme_keys() -> String {
     })
 }
 
+/// Every action's name and default keys, as comments of the example config file.
+pub fn example_keys() -> String {
+    // Signs and digits mean something of their own in YAML.
+    let is_word = |key: &str| key.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+    let written = |key: &&str| {
+        if is_word(key) {
+            (*key).to_owned()
+        } else {
+            format!("\"{key}\"")
+        }
+    };
+    ACTIONS.iter().fold(String::new(), |lines, row| {
+        let keys: Vec<String> = row.keys.iter().map(written).collect();
+        format!("{lines}#   {}: [{}]\n", row.name, keys.join(", "))
+    })
+}
+
 const fn row(
     action: Action,
     scope: Scope,

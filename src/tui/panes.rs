@@ -57,6 +57,8 @@ pub enum Notice<'a> {
 pub struct Pane {
     pub id: PaneId,
     pub title: &'static str,
+    /// What it is for: a line for the README.
+    pub words: &'static str,
     /// The action that opens it; its key is the tab's.
     pub open: Action,
     /// Without these the pane shows the reason instead.
@@ -81,6 +83,7 @@ impl Pane {
     const STILL: Self = Self {
         id: PaneId::Overview,
         title: "",
+        words: "",
         open: Action::OpenOverview,
         needs: &[],
         draw: |_, _, _, _| {},
@@ -100,6 +103,15 @@ pub static PANES: &[Pane] = &[
     snapshots::PANE,
     replication::PANE,
 ];
+
+/// The README's table of panes, in Markdown.
+pub fn readme_panes() -> String {
+    let heading = "| Pane | Key | What |\n|---|---|---|\n".to_owned();
+    PANES.iter().fold(heading, |table, pane| {
+        let key = pane.open.row().keys.first().copied().unwrap_or_default();
+        format!("{table}| {} | `{key}` | {} |\n", pane.title, pane.words)
+    })
+}
 
 impl PaneId {
     /// Its row.

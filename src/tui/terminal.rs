@@ -16,6 +16,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use thiserror::Error;
 
 use crate::tui::app::App;
@@ -165,6 +166,13 @@ impl Drop for Screen {
 /// Whether somebody could bring us back after a stop: a session's leader has no shell above it.
 pub fn can_suspend() -> bool {
     rustix::process::getsid(None).is_ok_and(|leader| leader != rustix::process::getpid())
+}
+
+/// Whether the terminal has vanished under us.
+pub fn is_gone() -> bool {
+    let stdin = rustix::stdio::stdin();
+    let mut watched = [PollFd::new(&stdin, PollFlags::empty())];
+    poll(&mut watched, Some(&Timespec::default())).is_ok_and(|found| found > 0)
 }
 
 /// Puts the terminal back as it was, once. Errors are of no use here: it may be gone.

@@ -79,7 +79,9 @@ impl Theme {
             Tone::Production => bold.fg(Color::White).bg(Color::Red),
             Tone::ReadOnly => bold.fg(Color::Black).bg(self.caution()),
             Tone::Tab => bold.fg(Color::Black).bg(self.accent()),
-            Tone::Selected | Tone::Cursor => reversed,
+            Tone::Cursor => reversed,
+            // The colours of the row's parts would become as many backgrounds.
+            Tone::Selected => reversed.fg(Color::Reset).bg(Color::Reset),
         }
     }
 

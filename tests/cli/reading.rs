@@ -5,6 +5,7 @@ use rustix::process::Signal;
 use crate::common::memcached::{self, MemcachedServer};
 use crate::common::program::{Call, Home, cachedeck};
 use crate::common::redis::{self, Flavor, Options, RedisServer};
+use crate::common::wait::{self, PATIENCE};
 
 #[test]
 fn the_overview_reads_well() {
@@ -209,8 +210,11 @@ fn replicas_are_listed_on_both_sides() {
         ..Options::default()
     });
     redis::wait_until_in_step(&primary, &replica);
-    let above = cachedeck([&primary.url(), "replication", "-o", "json"]).json();
-    assert_eq!(above["data"]["replicas"][0]["state"], "online");
+    // The primary calls a replica online only after its first acknowledgement.
+    wait::until("the replica to be online", PATIENCE, || {
+        let above = cachedeck([&primary.url(), "replication", "-o", "json"]).json();
+        (above["data"]["replicas"][0]["state"] == "online").then_some(())
+    });
     let below = cachedeck([&replica.url(), "replication", "-o", "json"]).json();
     assert_eq!(below["data"]["role"], "replica");
     assert_eq!(below["data"]["link"]["is_up"], true);

@@ -79,25 +79,28 @@ fn draw_run(out: &mut String, row: u16, column: u16, cells: u16, run: &str, styl
         write!(out, "{}", rect(x, y, width, CELL_HEIGHT, paper))
             .expect("a String takes every write");
     }
-    // Fonts draw lines, blocks and dots with gaps, and each at another width: these are shapes.
-    let (mut words, mut places, mut at) = (String::new(), String::new(), x);
+    // Fonts draw lines, blocks and dots with gaps, and each at another width: these are shapes. Words
+    // stand alone, so that a font of another width moves no other word.
+    let (mut word, mut begins, mut at) = (String::new(), x, x);
     for c in run.chars() {
-        match shape(c, at, y, &style.ink) {
-            Some(shape) => out.push_str(&shape),
-            None if c == ' ' => {}
-            None => {
-                words.push(c);
-                write!(places, "{at:.1} ").expect("a String takes every write");
+        let shape = shape(c, at, y, &style.ink);
+        if shape.is_some() || c == ' ' {
+            write_word(out, begins, y, &word, style);
+            word.clear();
+            out.push_str(&shape.unwrap_or_default());
+        } else {
+            if word.is_empty() {
+                begins = at;
             }
+            word.push(c);
         }
-        at += CELL_WIDTH
-            * if c.is_ascii() {
-                1.0
-            } else {
-                f64::from(cells_of(c))
-            };
+        at += CELL_WIDTH * f64::from(cells_of(c));
     }
-    if words.is_empty() {
+    write_word(out, begins, y, &word, style);
+}
+
+fn write_word(out: &mut String, x: f64, y: f64, word: &str, style: &Style) {
+    if word.is_empty() {
         return;
     }
     let bold = if style.is_bold {
@@ -112,11 +115,10 @@ fn draw_run(out: &mut String, row: u16, column: u16, cells: u16, run: &str, styl
     };
     writeln!(
         out,
-        "<text x=\"{}\" y=\"{:.1}\" fill=\"{}\"{bold}{line}>{}</text>",
-        places.trim_end(),
+        "<text x=\"{x:.1}\" y=\"{:.1}\" fill=\"{}\"{bold}{line}>{}</text>",
         y + CELL_HEIGHT * 0.76,
         style.ink,
-        escaped(&words),
+        escaped(word),
     )
     .expect("a String takes every write");
 }

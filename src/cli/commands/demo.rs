@@ -10,7 +10,8 @@ use crate::cli::{Call, Failure, Next};
 /// Start private servers with sample data and open the dashboard on them
 ///
 /// Uses valkey-server or redis-server and memcached, as found on PATH, in a temporary directory
-/// with gentle traffic. When the dashboard is left, the servers end and nothing stays behind.
+/// with gentle traffic. When the dashboard is left, the servers end and nothing stays behind. Where
+/// there is no terminal, prints the overview of each server once instead.
 ///
 /// Example:
 ///
@@ -32,6 +33,8 @@ pub struct DemoArgs {
 pub struct DemoCall {
     /// The program to start, instead of those on PATH.
     pub server_bin: Option<PathBuf>,
+    /// Without a terminal the overviews are printed instead.
+    pub has_screen: bool,
     /// A session without targets: the demo's servers become its targets.
     pub session: Session,
 }
@@ -41,10 +44,10 @@ pub fn args(command: clap::Command) -> clap::Command {
 }
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
-    open::needs_screen()?;
     let args: DemoArgs = call.args();
     Ok(Next::Demo(Box::new(DemoCall {
         server_bin: args.server_bin,
+        has_screen: open::needs_screen().is_ok(),
         session: open::session(call, Vec::new())?,
     })))
 }

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::output::{self, Envelope, Output};
 use crate::cli::overview::Overview;
-use crate::cli::{Call, Failure, Next};
-use crate::engine::Backend;
-use crate::model::{Rates, parse_duration};
+use crate::cli::{Call, Failure, Format, Next};
+use crate::engine::{Backend, Fault, Server};
+use crate::model::{Break, Rates, Sample, Target, parse_duration};
+
+/// How long the demo's traffic is watched where there is no screen to watch it on.
+const DEMO_WINDOW: Duration = Duration::from_secs(2);
 
 /// Print the overview of a server
 ///
@@ -46,16 +50,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         return Err(Failure::usage("--window is zero"));
     }
     let visit = call.visit()?;
-    let (sample, rates) = call.ask(&visit, async {
-        let sample = visit.server.sample().await?;
-        let Some(window) = args.window else {
-            return Ok((sample, None));
-        };
-        tokio::time::sleep(window).await;
-        let later = visit.server.sample().await?;
-        let rates = Rates::between(&sample, &later);
-        Ok((later, Some(rates)))
-    })?;
+    let (sample, rates) = call.ask(&visit, read(&visit.server, args.window))?;
     let answer = Overview {
         target: &visit.target.name,
         sample: &sample,
@@ -65,4 +60,54 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let envelope = call.envelope("info", &visit, Vec::new());
     call.output().answer(&envelope, &answer)?;
     Ok(Next::Exit(0))
+}
+
+/// Prints the overviews of several servers, one after the other, as a demo without a terminal does.
+///
+/// # Errors
+/// When a server does not answer or stdout cannot be written.
+pub fn print_overviews(targets: Vec<Target>) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    for (place, target) in targets.into_iter().enumerate() {
+        if place > 0 {
+            output::print("\n")?;
+        }
+        let name = target.name.clone();
+        let server = Server::at(target);
+        let (sample, rates) = runtime
+            .block_on(read(&server, Some(DEMO_WINDOW)))
+            .map_err(|fault| Failure::of_server("info", &name, &fault))?;
+        let answer = Overview {
+            target: &name,
+            sample: &sample,
+            rates,
+            with_raw: false,
+        };
+        let warnings = Vec::new();
+        let envelope = Envelope {
+            command: "info",
+            target: Some(name.clone()),
+            at: sample.at,
+            warnings,
+        };
+        Output::new(Format::Table, false).answer(&envelope, &answer)?;
+    }
+    Ok(0)
+}
+
+/// One reading, or two with what happened between them.
+async fn read(
+    server: &Server,
+    window: Option<Duration>,
+) -> Result<(Sample, Option<Result<Rates, Break>>), Fault> {
+    let sample = server.sample().await?;
+    let Some(window) = window else {
+        return Ok((sample, None));
+    };
+    tokio::time::sleep(window).await;
+    let later = server.sample().await?;
+    let rates = Rates::between(&sample, &later);
+    Ok((later, Some(rates)))
 }

@@ -99,7 +99,7 @@ impl Palette {
                 theme.style(Tone::Plain)
             };
             let command = &found[at];
-            let name = text::pad(&text::fit(&command.name, names), names);
+            let name = text::pad(&text::fit_middle(&command.name, names), names);
             let taken = names + keys + 4;
             let words = text::fit(&command.words, usize::from(row.width).saturating_sub(taken));
             let line = Line::from(vec![

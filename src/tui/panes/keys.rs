@@ -43,6 +43,8 @@ const FACTS_RETRY: Duration = Duration::from_secs(5);
 pub const PANE: Pane = Pane {
     id: PaneId::Keys,
     title: "Keys",
+    words: "Millions of keys as a list or a tree, saying how much was seen; type, TTL and size \
+            of what is on screen; a value, a window at a time",
     open: Action::OpenKeys,
     needs: &[Feature::Walk],
     draw: view::draw,

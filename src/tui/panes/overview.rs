@@ -23,6 +23,9 @@ use crate::tui::widgets::{facts, panel};
 pub const PANE: Pane = Pane {
     id: PaneId::Overview,
     title: "Overview",
+    words: "Is this cache healthy right now: hit ratio over 10 s, 1 min, 15 min and for ever, \
+            rates, memory and time until full, evictions, clients, databases, replication, \
+            persistence, charts",
     open: Action::OpenOverview,
     draw,
     act,

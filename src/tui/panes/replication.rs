@@ -23,6 +23,7 @@ pub struct ReplicationState {
 pub const PANE: Pane = Pane {
     id: PaneId::Replication,
     title: "Replication",
+    words: "Who copies from whom, how far behind in bytes and seconds",
     open: Action::OpenReplication,
     needs: &[Feature::Replication],
     draw,

@@ -62,6 +62,7 @@ struct Past {
 pub const PANE: Pane = Pane {
     id: PaneId::Snapshots,
     title: "Snapshots",
+    words: "Is a snapshot possible, wise, running; did it really succeed",
     open: Action::OpenSnapshots,
     draw,
     act,

@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::guard::{Asks, Plan};
 use crate::model::{Change, KeyOutcome, Outcome, SnapshotState, TtlWish, units};
@@ -21,14 +21,15 @@ const NAMED: usize = 5;
 impl Confirm {
     pub fn draw(&self, app: &App, frame: &mut Frame, area: Rect) {
         let theme = app.shell.theme;
+        // A little less than there is: a space before a word may be carried to the next row.
         let width = usize::from(area.width.clamp(20, 78).saturating_sub(4));
         let lines: Vec<Line> = self
             .lines(app)
             .into_iter()
             .flat_map(|line| hanging(line, width))
             .collect();
-        let rows = lines.len();
         let asks_name = matches!(&self.stage, Stage::Deciding(plan) if plan.asks() != Asks::Yes);
+        let rows: usize = lines.iter().map(|line| rows_of(line, width)).sum();
         let height = u16::try_from(rows + 2 + usize::from(asks_name)).unwrap_or(u16::MAX);
         let area = panel::centred(area, 78, height);
         let inner = panel::over(theme, frame, area, title(&self.change));
@@ -52,6 +53,7 @@ impl Confirm {
             .unwrap_or(u16::MAX)
             .saturating_sub(body.height);
         let text = Paragraph::new(lines)
+            .wrap(Wrap { trim: false })
             // On a small screen the question itself must stay in view.
             .scroll((surplus, 0));
         frame.render_widget(text, body);
@@ -114,6 +116,20 @@ impl Confirm {
         }
         lines
     }
+}
+
+/// How many rows a line takes when it is wrapped at its words, and within words that are longer.
+fn rows_of(line: &Line, width: usize) -> usize {
+    let (mut rows, mut column) = (1, 0);
+    for word in line.to_string().split_inclusive(' ') {
+        let cells = text::width(word.trim_end());
+        if column > 0 && column + cells > width {
+            (rows, column) = (rows + 1, 0);
+        }
+        rows += cells.saturating_sub(1) / width;
+        column = (column + text::width(word) - 1) % width + 1;
+    }
+    rows
 }
 
 fn title(change: &Change) -> &'static str {
@@ -244,12 +260,13 @@ fn hanging(mut line: Line<'static>, width: usize) -> Vec<Line<'static>> {
         return vec![line];
     }
     let style = line.style;
-    let Some(last) = line.spans.pop() else {
+    let heads: usize = line.spans.iter().rev().skip(1).map(Span::width).sum();
+    let Some(last) = line.spans.pop_if(|_| heads <= width / 2) else {
         return vec![line];
     };
     let words = last.content.trim_start();
     let margin = text::width(&last.content) - text::width(words);
-    let indent = line.spans.iter().map(Span::width).sum::<usize>() + margin;
+    let indent = heads + margin;
     let cells = width.saturating_sub(indent).max(8);
     let has_long_word = words.split(' ').any(|word| text::width(word) > cells);
     let parts = if has_long_word {
