@@ -83,8 +83,9 @@ pub fn key(app: &mut App, key: KeyEvent) -> Handled {
 
 /// Pasted text goes to text fields only: a paste never confirms anything.
 pub fn paste(app: &mut App, text: &str) {
+    // Terminals send the ends of lines as carriage returns.
     let text: String = text
-        .lines()
+        .split(['\n', '\r'])
         .next()
         .unwrap_or_default()
         .chars()

@@ -245,3 +245,44 @@ fn what_was_done_is_told_in_the_words_of_the_change() {
         assert!(shown.contains(told), "{shown}");
     }
 }
+
+#[test]
+fn of_a_paste_only_the_first_line_is_taken_however_it_ends() {
+    for pasted in ["90s\ny\n", "90s\ry\r", "90s\r\ny"] {
+        let mut screen = asked_for_a_ttl();
+        screen.app.update(Event::Paste(pasted.to_owned()), NOW);
+        let shown = screen.shown();
+        assert!(shown.contains("│ 90s  "), "{shown}");
+    }
+}
+
+#[test]
+fn why_a_ttl_cannot_be_read_is_said_in_full() {
+    let mut screen = asked_for_a_ttl();
+    screen.app.update(Event::Paste("xyz".to_owned()), NOW);
+    picture!("keys_ttl_refused", screen.shown());
+}
+
+/// The question for the TTL of an opened key.
+fn asked_for_a_ttl() -> Screen {
+    let screen = Screen::of(80, 24).with(redis_up()).press("2 o");
+    let screen = screen.press("a enter t");
+    assert_eq!(screen.app.shell.layers.len(), 1);
+    screen
+}
+
+#[test]
+fn long_words_of_a_plan_stand_under_each_other() {
+    let cautions = vec![
+        "over 30 days: sent as the absolute time 1800575345 on the server's clock, since Memcached \
+         would take the span for a moment in 1970"
+            .to_owned(),
+    ];
+    let commands = vec![format!("UNLINK \"{}\"", "k".repeat(90))];
+    let plan = Preview {
+        cautions,
+        commands,
+        ..preview()
+    };
+    picture!("confirm_long", previewed(Screen::of(80, 24), plan).shown());
+}

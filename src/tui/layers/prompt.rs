@@ -7,12 +7,20 @@ use ratatui::text::{Line, Span};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
+use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::app::App;
 use crate::tui::layers::Stays;
+use crate::tui::panes::states::wrapped;
 use crate::tui::shell::{Cx, Shell};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::{field, panel};
+
+/// Cells that the keys take before the hint.
+const KEYS: usize = 25;
+
+/// Lines of what a text means, or why it means nothing.
+const MOST_WORDS: usize = 4;
 
 /// What a text means here and now, in words, or why it means nothing.
 pub type Check = fn(&Shell, &str) -> Result<String, String>;
@@ -100,14 +108,22 @@ impl Prompt {
 
     pub fn draw(&self, app: &App, frame: &mut Frame, area: Rect) {
         let theme = app.shell.theme;
-        let area = panel::bottom(area, 5);
+        let cells = usize::from(area.width.saturating_sub(3));
+        let (tone, mut words) = self.judgement(app, cells);
+        // On a low screen what is typed and how it is accepted come first.
+        words.truncate(usize::from(area.height.saturating_sub(4)).clamp(1, MOST_WORDS));
+        let height = u16::try_from(words.len()).unwrap_or(1).max(1) + 4;
+        let area = panel::bottom(area, height);
         let inner = panel::over(theme, frame, area, &self.title);
         let mut rows = inner.rows();
         if let Some(row) = rows.next() {
             field::draw(theme, frame, row, &self.input);
         }
-        if let Some(row) = rows.next() {
-            frame.render_widget(self.judgement(app), row);
+        for at in 0..words.len().max(1) {
+            if let (Some(row), Some(words)) = (rows.next(), words.get(at)) {
+                let line = Line::styled(format!(" {words}"), theme.style(tone));
+                frame.render_widget(line, row);
+            }
         }
         if let Some(row) = rows.next() {
             let keys = vec![
@@ -115,20 +131,23 @@ impl Prompt {
                 Span::raw(" accept  "),
                 Span::styled("Esc", theme.style(Tone::Key)),
                 Span::raw(" cancel  "),
-                Span::styled(self.hint.clone(), theme.style(Tone::Muted)),
+                Span::styled(
+                    text::fit(&self.hint, cells.saturating_sub(KEYS)),
+                    theme.style(Tone::Muted),
+                ),
             ];
             frame.render_widget(Line::from(keys), row);
         }
     }
 
-    fn judgement(&self, app: &App) -> Line<'static> {
-        let theme = app.shell.theme;
+    /// What the text means, or why it means nothing, in lines.
+    fn judgement(&self, app: &App, cells: usize) -> (Tone, Vec<String>) {
         if self.input.value().is_empty() {
-            return Line::default();
+            return (Tone::Plain, Vec::new());
         }
         match (self.check)(&app.shell, self.input.value()) {
-            Ok(words) => Line::styled(format!(" {words}"), theme.style(Tone::Good)),
-            Err(words) => Line::styled(format!(" {words}"), theme.style(Tone::Danger)),
+            Ok(words) => (Tone::Good, wrapped(&words, cells)),
+            Err(words) => (Tone::Danger, wrapped(&words, cells)),
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::model::{Change, KeyOutcome, Outcome, SnapshotState, TtlWish, units};
 use crate::text;
 use crate::tui::app::App;
 use crate::tui::layers::confirm::{Confirm, Stage};
+use crate::tui::panes::keys::value;
+use crate::tui::panes::states::wrapped;
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::{field, panel};
 
@@ -19,10 +21,14 @@ const NAMED: usize = 5;
 impl Confirm {
     pub fn draw(&self, app: &App, frame: &mut Frame, area: Rect) {
         let theme = app.shell.theme;
-        let lines = self.lines(app);
-        let asks_name = matches!(&self.stage, Stage::Deciding(plan) if plan.asks() != Asks::Yes);
         // A little less than there is: a space before a word may be carried to the next row.
         let width = usize::from(area.width.clamp(20, 78).saturating_sub(4));
+        let lines: Vec<Line> = self
+            .lines(app)
+            .into_iter()
+            .flat_map(|line| hanging(line, width))
+            .collect();
+        let asks_name = matches!(&self.stage, Stage::Deciding(plan) if plan.asks() != Asks::Yes);
         let rows: usize = lines.iter().map(|line| rows_of(line, width)).sum();
         let height = u16::try_from(rows + 2 + usize::from(asks_name)).unwrap_or(u16::MAX);
         let area = panel::centred(area, 78, height);
@@ -245,6 +251,40 @@ fn failures(theme: Theme, outcome: &Result<Outcome, String>) -> Vec<Line<'static
         })
         .take(NAMED)
         .map(|words| toned(theme, Tone::Plain, &format!("  {words}")))
+        .collect()
+}
+
+/// A line as several of at most `width` cells, those after the first under the words of the first.
+fn hanging(mut line: Line<'static>, width: usize) -> Vec<Line<'static>> {
+    if line.width() <= width {
+        return vec![line];
+    }
+    let style = line.style;
+    let heads: usize = line.spans.iter().rev().skip(1).map(Span::width).sum();
+    let Some(last) = line.spans.pop_if(|_| heads <= width / 2) else {
+        return vec![line];
+    };
+    let words = last.content.trim_start();
+    let margin = text::width(&last.content) - text::width(words);
+    let indent = heads + margin;
+    let cells = width.saturating_sub(indent).max(8);
+    let has_long_word = words.split(' ').any(|word| text::width(word) > cells);
+    let parts = if has_long_word {
+        // A command must be there to the last byte.
+        value::wrapped([words.to_owned()], cells)
+    } else {
+        wrapped(words, cells)
+    };
+    let mut before = line.spans;
+    before.push(Span::raw(" ".repeat(margin)));
+    parts
+        .into_iter()
+        .map(|part| {
+            let under = vec![Span::raw(" ".repeat(indent))];
+            let mut spans = std::mem::replace(&mut before, under);
+            spans.push(Span::styled(part, last.style));
+            Line::from(spans).style(style)
+        })
         .collect()
 }
 

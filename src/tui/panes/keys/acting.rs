@@ -367,7 +367,7 @@ fn ask_ttl(cx: &mut Cx) {
             Err(error) => cx.say(Tone::Danger, text::escape(error.to_string().as_bytes())),
         }
     })
-    .hint("90s, 2h, 1d12h, tomorrow 06:00, never")
+    .hint("90s, 1d12h, 18:00, 2026-12-24 18:00, never")
     .checked(|shell, typed| {
         TtlWish::parse(typed, shell.now, &shell.zone)
             .map(|wish| wish.words(shell.now, &shell.zone))

@@ -121,7 +121,7 @@ fn replication(deck: &Deck, sample: &Sample) -> Words {
             vec![
                 role,
                 (tone, state),
-                (Tone::Plain, format!("of {primary}")),
+                (Tone::Plain, format!("primary {primary}")),
                 (Tone::Plain, lag),
                 (Tone::Muted, heard),
             ]
