@@ -41,7 +41,6 @@ use crate::model::{
     Change, Clients, Counters, Database, Engine, Features, Identity, Key, KeyCard, KeyRow, Memory,
     Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk, Window,
 };
-use crate::text;
 
 pub use walk::RedisWalk;
 
@@ -224,8 +223,8 @@ fn identity_of(hello: Option<Wire>) -> Identity {
         let value = parts
             .chunks_exact(2)
             .find(|pair| word(&pair[0]).as_deref() == Some(name))
-            .and_then(|pair| word(&pair[1]))?;
-        Some(text::escape(value.as_bytes()))
+            .and_then(|pair| word(&pair[1]));
+        value.filter(|value| !value.is_empty())
     };
     let mode = said("mode");
     Identity {
