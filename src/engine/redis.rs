@@ -31,8 +31,8 @@ use ::redis::{Value as Wire, cmd};
 use crate::engine::redis::bookmark::Bookmarks;
 use crate::engine::redis::info::Info;
 use crate::engine::redis::known::Known;
-use crate::engine::redis::link::Link;
-use crate::engine::redis::lookups::{Lookups, Seen};
+use crate::engine::redis::link::{Common, Link};
+use crate::engine::redis::lookups::Seen;
 use crate::engine::redis::reply::{Refusal, bytes, count, word};
 use crate::engine::redis::sample::Taken;
 use crate::engine::{Backend, Fault, Walk};
@@ -53,7 +53,7 @@ struct Core {
     target: Target,
     probe: Link,
     work: Link,
-    lookups: Arc<Lookups>,
+    common: Arc<Common>,
     known: Known,
     bookmarks: Bookmarks,
     began: Instant,
@@ -62,14 +62,14 @@ struct Core {
 impl RedisServer {
     /// A server for the target. Connects when first asked something.
     pub fn at(target: Target) -> Self {
-        let lookups = Arc::new(Lookups::default());
+        let common = Arc::<Common>::default();
         Self(Arc::new(Core {
-            probe: Link::to(target.clone(), Arc::clone(&lookups)),
-            work: Link::to(target.clone(), Arc::clone(&lookups)),
+            probe: Link::to(target.clone(), Arc::clone(&common)),
+            work: Link::to(target.clone(), Arc::clone(&common)),
             known: Known::default(),
             bookmarks: Bookmarks::default(),
             began: Instant::now(),
-            lookups,
+            common,
             target,
         }))
     }
@@ -126,7 +126,7 @@ impl Core {
     }
 
     fn sample_of(&self, info: Info, round_trip: Duration) -> Sample {
-        let corrected = self.lookups.correct(Seen {
+        let corrected = self.common.lookups.correct(Seen {
             run_id: info.word("run_id").unwrap_or_default(),
             hits: info.count("keyspace_hits"),
             misses: info.count("keyspace_misses"),

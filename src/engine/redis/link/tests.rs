@@ -5,14 +5,13 @@ use ::redis::{Cmd, cmd};
 use secrecy::SecretString;
 
 use super::{Link, command};
-use crate::engine::redis::lookups::Lookups;
 use crate::engine::redis::scripted::Does::{HangsUp, Says, Waits};
 use crate::engine::redis::scripted::{Scripted, polite};
 use crate::engine::{Fault, Kind};
 use crate::model::Target;
 
 fn link(target: Target) -> Link {
-    Link::to(target, Arc::new(Lookups::default()))
+    Link::to(target, Arc::default())
 }
 
 async fn ask(link: &Link, question: Cmd) -> Result<usize, Fault> {
