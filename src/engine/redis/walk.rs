@@ -87,8 +87,13 @@ impl RedisWalk {
 
     /// The size of the keyspace and the first page travel together.
     async fn begin(&mut self) -> Result<Answer, Fault> {
-        let flight = [command(&["INFO", "server"]), cmd("DBSIZE"), self.scan(b"0")];
-        let answer = self.core.work.ask(&flight).await?;
+        let answer = loop {
+            let flight = [command(&["INFO", "server"]), cmd("DBSIZE"), self.scan(b"0")];
+            match self.core.work.ask(&flight).await {
+                Err(Fault::TooLarge { .. }) if self.count > 1 => self.ask_for_less(),
+                answer => break answer?,
+            }
+        };
         self.coverage.of = answer
             .replies
             .get(1)
@@ -105,13 +110,15 @@ impl RedisWalk {
     async fn go_on(&mut self, cursor: &[u8]) -> Result<Answer, Fault> {
         loop {
             match self.ask_patiently(&[self.scan(cursor)]).await {
-                Err(Fault::TooLarge { .. }) if self.count > 1 => {
-                    self.most = (self.count / 10).max(1);
-                    self.count = self.most;
-                }
+                Err(Fault::TooLarge { .. }) if self.count > 1 => self.ask_for_less(),
                 answer => return answer,
             }
         }
+    }
+
+    fn ask_for_less(&mut self) {
+        self.most = (self.count / 10).max(1);
+        self.count = self.most;
     }
 
     fn scan(&self, cursor: &[u8]) -> Cmd {
