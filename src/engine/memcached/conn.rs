@@ -101,9 +101,10 @@ impl Conn {
     /// long flight cannot block itself. After a fault the connection is of no use any more, but
     /// where nothing was sent.
     pub async fn exchange(&mut self, commands: &[Command], permit: Option<&Permit>) -> Flight {
-        let unpermitted = commands
-            .iter()
-            .find(|command| permit.is_none() && command.needs_permit());
+        let unpermitted = commands.iter().find(|command| {
+            let is_covered = || permit.is_some_and(|permit| command.is_covered(permit.change()));
+            command.needs_permit() && !is_covered()
+        });
         if let Some(command) = unpermitted {
             return Flight::unsent(Fault::NoPermit {
                 command: command.name(),
