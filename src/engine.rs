@@ -6,6 +6,7 @@
 pub mod backend;
 pub mod dial;
 pub mod fault;
+mod gate;
 pub mod memcached;
 pub mod redis;
 mod tls;

@@ -182,7 +182,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::model::{Key, KeyOutcome};
+    use crate::model::{Key, KeyOutcome, SnapshotState, UnixMs};
 
     fn policy(environment: Environment, is_read_only: bool) -> Policy {
         Policy {
@@ -296,6 +296,33 @@ mod tests {
         );
         assert_eq!(lines[0]["result"]["done"], 1);
         assert_eq!(lines[0]["result"]["failures"][0]["why"], "OOM");
+    }
+
+    fn check_snapshot_line(state: SnapshotState, expected: &serde_json::Value) {
+        let (_directory, lines) =
+            audited(|permit| permit.close(Ok(&Outcome::Snapshot(state))).unwrap());
+        assert_eq!(lines[0]["result"], *expected);
+    }
+
+    #[test]
+    fn a_snapshots_line_says_in_words_how_it_went() {
+        let running = SnapshotState::Running {
+            progress: None,
+            elapsed: None,
+        };
+        check_snapshot_line(running, &serde_json::json!({ "snapshot": "accepted" }));
+        let failed = SnapshotState::Failed {
+            why: "no space".into(),
+        };
+        let expected = serde_json::json!({ "snapshot": "failed", "error": "no space" });
+        check_snapshot_line(failed, &expected);
+        let done = SnapshotState::Done {
+            at: UnixMs(1_795_387_900_000),
+            took: None,
+        };
+        let at = "2026-11-22T22:51:40Z";
+        let expected = serde_json::json!({ "snapshot": "written", "saved_at": at });
+        check_snapshot_line(done, &expected);
     }
 
     #[test]

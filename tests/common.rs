@@ -23,6 +23,7 @@
 //!   with the engine, so that a test never asks the code under test whether it is right.
 //! - `proxy`: the network between, with live faults, and a record of every byte the client sent.
 //! - `scripted`: a server that says what the test wants, garbage included.
+//! - `desk`: a worker and what it reports.
 //! - `certs`: certificates of every good and bad kind. `program`: the binary run once in a clean
 //!   home. `pty`: the same in a real terminal. `grammar`: what may be written to a terminal.
 //! - `wait`: the one place that waits. Tests never sleep: they wait for a fact, with a limit.
@@ -39,6 +40,7 @@
 )]
 
 pub mod certs;
+pub mod desk;
 pub mod grammar;
 pub mod memcached;
 pub mod net;

@@ -7,5 +7,6 @@ mod faults {
     mod login;
     mod network;
     mod tls;
+    mod worker;
     mod wrong_server;
 }

@@ -6,7 +6,9 @@ mod common;
 mod live {
     mod bench;
     mod changing;
+    mod guarding;
     mod looking;
     mod recovery;
+    mod snapshots;
     mod walking;
 }

@@ -128,6 +128,10 @@ impl Fault {
                 ..
             } => Some("does the server expect TLS there? then use rediss:// or --tls".into()),
             Self::Tls { hint, .. } | Self::WrongServer { hint, .. } => hint.clone(),
+            Self::Login { why, .. } if why.contains("protected mode") => Some(
+                "it answers only its own machine until it has a password: connect from there, or set one"
+                    .into(),
+            ),
             Self::Login { .. } => Some(
                 "give the password with --askpass, --password-file, REDISCLI_AUTH or a profile"
                     .into(),

@@ -81,13 +81,14 @@ struct Run {
 impl MemcachedServer {
     pub fn at(target: Target) -> Self {
         let target = Arc::new(target);
+        let gate = Arc::default();
         let features = Features::default()
             .without(Feature::Snapshot, NO_SNAPSHOTS)
             .without(Feature::Replication, NO_REPLICATION)
             .without(Feature::Databases, "Memcached has no numbered databases");
         Self {
-            probe: Line::to(Arc::clone(&target)),
-            work: Line::to(Arc::clone(&target)),
+            probe: Line::to(Arc::clone(&target), Arc::clone(&gate)),
+            work: Line::to(Arc::clone(&target), gate),
             target,
             dump_turn: Arc::default(),
             known: Mutex::new(Known {

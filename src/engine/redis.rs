@@ -31,8 +31,8 @@ use ::redis::{Value as Wire, cmd};
 use crate::engine::redis::bookmark::Bookmarks;
 use crate::engine::redis::info::Info;
 use crate::engine::redis::known::Known;
-use crate::engine::redis::link::Link;
-use crate::engine::redis::lookups::{Lookups, Seen};
+use crate::engine::redis::link::{Common, Link};
+use crate::engine::redis::lookups::Seen;
 use crate::engine::redis::reply::{Refusal, bytes, count, word};
 use crate::engine::redis::sample::Taken;
 use crate::engine::{Backend, Fault, Walk};
@@ -41,7 +41,6 @@ use crate::model::{
     Change, Clients, Counters, Database, Engine, Features, Identity, Key, KeyCard, KeyRow, Memory,
     Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk, Window,
 };
-use crate::text;
 
 pub use walk::RedisWalk;
 
@@ -54,7 +53,7 @@ struct Core {
     target: Target,
     probe: Link,
     work: Link,
-    lookups: Arc<Lookups>,
+    common: Arc<Common>,
     known: Known,
     bookmarks: Bookmarks,
     began: Instant,
@@ -63,14 +62,14 @@ struct Core {
 impl RedisServer {
     /// A server for the target. Connects when first asked something.
     pub fn at(target: Target) -> Self {
-        let lookups = Arc::new(Lookups::default());
+        let common = Arc::<Common>::default();
         Self(Arc::new(Core {
-            probe: Link::to(target.clone(), Arc::clone(&lookups)),
-            work: Link::to(target.clone(), Arc::clone(&lookups)),
+            probe: Link::to(target.clone(), Arc::clone(&common)),
+            work: Link::to(target.clone(), Arc::clone(&common)),
             known: Known::default(),
             bookmarks: Bookmarks::default(),
             began: Instant::now(),
-            lookups,
+            common,
             target,
         }))
     }
@@ -127,7 +126,7 @@ impl Core {
     }
 
     fn sample_of(&self, info: Info, round_trip: Duration) -> Sample {
-        let corrected = self.lookups.correct(Seen {
+        let corrected = self.common.lookups.correct(Seen {
             run_id: info.word("run_id").unwrap_or_default(),
             hits: info.count("keyspace_hits"),
             misses: info.count("keyspace_misses"),
@@ -224,8 +223,8 @@ fn identity_of(hello: Option<Wire>) -> Identity {
         let value = parts
             .chunks_exact(2)
             .find(|pair| word(&pair[0]).as_deref() == Some(name))
-            .and_then(|pair| word(&pair[1]))?;
-        Some(text::escape(value.as_bytes()))
+            .and_then(|pair| word(&pair[1]));
+        value.filter(|value| !value.is_empty())
     };
     let mode = said("mode");
     Identity {

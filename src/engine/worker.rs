@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::engine::{Backend, Fault, Server};
+use crate::engine::{Backend, Fault, Server, gate};
 use crate::guard::Permit;
 use crate::model::{
     Change, Features, Key, KeyCard, KeyRow, Outcome, Preflight, Preview, Sample, Target, UnixMs,
@@ -243,7 +243,7 @@ async fn heartbeat(
             }
             Err(why) => {
                 was_up = false;
-                let pause = jittered(retry);
+                let pause = jittered(retry).max(gate::shut_after(&why).unwrap_or_default());
                 retry = (retry * 2).min(LONGEST_RETRY);
                 let now = now();
                 let since = *down_since.get_or_insert(now);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use thiserror::Error;
 
-use crate::model::{Change, Key, KeyOutcome, Outcome, TtlWish, UnixMs};
+use crate::model::{Change, Key, KeyOutcome, Outcome, SnapshotState, TtlWish, UnixMs};
 use crate::text;
 
 /// Keys named in one line; the rest is counted.
@@ -149,7 +149,16 @@ fn result(outcome: Result<&Outcome, &str>) -> serde_json::Value {
                 "failures": failures(keys),
             })
         }
-        Ok(Outcome::Snapshot(state)) => json!({ "snapshot": format!("{state:?}") }),
+        Ok(Outcome::Snapshot(SnapshotState::Failed { why })) => {
+            json!({ "snapshot": "failed", "error": why })
+        }
+        Ok(Outcome::Snapshot(SnapshotState::Done { at, .. })) => {
+            json!({ "snapshot": "written", "saved_at": stamp(*at) })
+        }
+        // The server took the order. What became of it is not known here.
+        Ok(Outcome::Snapshot(SnapshotState::Idle | SnapshotState::Running { .. })) => {
+            json!({ "snapshot": "accepted" })
+        }
         Err(why) => json!({ "error": why }),
     }
 }

@@ -119,6 +119,17 @@ pub struct KeyCard {
     pub slot: Option<u16>,
     /// Memcached only.
     pub item: Option<ItemFacts>,
+    /// Reading the value counted as an access: the server cannot be asked not to. `idle` and
+    /// `frequency` are from before.
+    pub is_touched: bool,
+}
+
+impl KeyCard {
+    /// What to say of the trace that opening the value left, when it left one.
+    pub fn trace(&self) -> Option<&'static str> {
+        self.is_touched
+            .then_some("opening it counted as an access on this server")
+    }
 }
 
 /// What a Memcached server says of an item beside its value.

@@ -14,6 +14,8 @@ pub struct Persistence {
     pub progress: Option<f64>,
     /// How long the running save takes so far.
     pub saving_for: Option<Duration>,
+    /// Snapshots that were begun since the server's start, whatever became of them (7.0+).
+    pub begun: Option<u64>,
     /// The moment of the last successful save, on the server's clock; `None`: not since its start.
     pub last_save: Option<UnixMs>,
     pub last_status: Option<SaveStatus>,
@@ -96,10 +98,12 @@ pub enum SnapshotState {
 /// Follows a snapshot that was asked for, reading by reading, until it is decided.
 ///
 /// The server tells no story of its snapshots, only a flag, a status and a moment in whole seconds.
-/// Success is claimed only when all three agree.
+/// Success is claimed only when all three agree. How many were begun says nothing of success, only
+/// that one was, however short it ran.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SnapshotWatch {
     before: Option<UnixMs>,
+    begun_before: Option<u64>,
     status_before: Option<SaveStatus>,
     was_running: bool,
     /// Readings without a trace of the snapshot. The first may be from before it was asked for.
@@ -111,6 +115,7 @@ impl SnapshotWatch {
     pub fn begin(before: &Persistence) -> Self {
         Self {
             before: before.last_save,
+            begun_before: before.begun,
             status_before: before.last_status,
             was_running: false,
             traceless: 0,
@@ -126,6 +131,8 @@ impl SnapshotWatch {
                 elapsed: now.saving_for,
             };
         }
+        let begun = self.begun_before.zip(now.begun);
+        self.was_running |= begun.is_some_and(|(before, now)| now > before);
         let has_failed = now.last_status == Some(SaveStatus::Failed);
         match now.last_save.filter(|saved| Some(*saved) > self.before) {
             Some(at) if !has_failed => SnapshotState::Done {
@@ -232,6 +239,27 @@ mod tests {
             reading(false, Some(2000), Ok),
         ];
         assert_eq!(follow(&stale, &readings), ["running", "running", "done"]);
+    }
+
+    #[test]
+    fn a_save_that_failed_again_too_quickly_to_be_seen_is_not_done() {
+        let with_begun = |begun| Persistence {
+            begun: Some(begun),
+            ..reading(false, Some(1000), Failed)
+        };
+        let states = follow(&with_begun(4), &[with_begun(4), with_begun(5)]);
+        assert_eq!(states, ["running", "failed"]);
+    }
+
+    #[test]
+    fn a_save_that_was_only_begun_is_not_done() {
+        let with_begun = |begun| Persistence {
+            begun: Some(begun),
+            ..reading(false, Some(1000), Ok)
+        };
+        let states = follow(&with_begun(4), &[with_begun(4), with_begun(5)]);
+        assert_eq!(states, ["running", "failed"]);
+        assert_eq!(follow(&with_begun(4), &[with_begun(5)]), ["failed"]);
     }
 
     #[test]

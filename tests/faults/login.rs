@@ -6,6 +6,7 @@ use cachedeck::model::Target;
 use super::wrong_server::{check, fault};
 use crate::common::memcached::{self, MemcachedServer};
 use crate::common::redis::{Flavor, Options, RedisServer};
+use crate::common::scripted::{Answer, Script, ScriptedServer};
 
 fn guarded(flavor: Flavor) -> RedisServer {
     let password = Some("right horse".to_owned());
@@ -65,4 +66,19 @@ fn memcached_refuses_a_wrong_password() {
     });
     let fault = fault(&format!("memcached://ops:wrong@{}", server.address()));
     check(&fault, Kind::Permission, &["refused the login"]);
+}
+
+#[test]
+fn a_server_in_protected_mode_says_what_it_wants() {
+    let denied =
+        b"-DENIED Redis is running in protected mode because protected mode is enabled and \
+        no password is set for the default user. In this mode connections are only accepted from \
+        the loopback interface. If you want to connect from external computers to Redis you may \
+        adopt one of the following solutions: 1) Just disable protected mode\r\n";
+    let script = Script::new().greets(Answer::ThenClose(denied.to_vec()));
+    let server = ScriptedServer::start(script);
+    let fault = fault(&format!("redis://{}", server.address()));
+    let says = ["running in protected mode", "only its own machine"];
+    check(&fault, Kind::Permission, &says);
+    assert!(!fault.to_string().contains("Just disable"), "{fault}");
 }

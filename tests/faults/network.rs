@@ -12,7 +12,7 @@ use crate::common::proxy::{Cut, FaultProxy};
 use crate::common::redis::{Flavor, RedisServer};
 
 /// A target whose limits end within a test's patience.
-fn impatient(url: &str) -> Target {
+pub fn impatient(url: &str) -> Target {
     let limits = Limits {
         connect: Duration::from_millis(300),
         reply: Duration::from_millis(300),
@@ -24,7 +24,7 @@ fn impatient(url: &str) -> Target {
     }
 }
 
-fn through(proxy: &FaultProxy, scheme: &str) -> String {
+pub fn through(proxy: &FaultProxy, scheme: &str) -> String {
     format!("{scheme}://{}", proxy.address())
 }
 

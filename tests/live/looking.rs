@@ -7,6 +7,7 @@ use super::bench::{backend, run, sample, walked};
 use crate::common::memcached::{self, MemcachedServer};
 use crate::common::redis::{Flavor, Options, RedisServer};
 use crate::common::resp::Reply;
+use crate::common::wait;
 
 const KEYS: [&str; 6] = ["text", "table", "queue", "crowd", "ranking", "events"];
 
@@ -221,4 +222,88 @@ fn memcached_items_stay_unread_and_uncounted() {
         item.contains("fetch=no"),
         "opening a value marked it as read: {item}"
     );
+}
+
+/// Seconds since each key was last used, by the server's count.
+fn idle_times(server: &RedisServer) -> Vec<i64> {
+    KEYS.iter()
+        .map(|key| server.run(&format!("OBJECT IDLETIME {key}")).int())
+        .collect()
+}
+
+/// A server that evicts by idle time, with keys that nobody has used for some seconds.
+fn rested(flavor: Flavor) -> RedisServer {
+    let server = twin(flavor);
+    server.run("CONFIG SET maxmemory-policy allkeys-lru");
+    // What was an access counter is an idle time now; a touch sets it anew.
+    server.run(&format!("TOUCH {}", KEYS.join(" ")));
+    wait::until("the keys to rest", wait::PATIENCE, || {
+        idle_times(&server)
+            .iter()
+            .all(|idle| *idle >= 2)
+            .then_some(())
+    });
+    server
+}
+
+#[test]
+fn browsing_leaves_idle_times_as_they_are() {
+    for flavor in Flavor::available() {
+        let server = rested(flavor);
+        let before = idle_times(&server);
+        look_around(&server, can_be_told_not_to_touch(&server));
+        for (before, after) in before.iter().zip(idle_times(&server)) {
+            assert!(after >= *before, "{flavor:?}: {before} s, then {after} s");
+        }
+    }
+}
+
+#[test]
+fn a_card_says_whether_opening_it_counted_as_an_access() {
+    for flavor in Flavor::available() {
+        let server = rested(flavor);
+        let url = server.url();
+        let window = Window { from: 0, count: 10 };
+        let (card, _) = run(async { backend(&url).show(&Key::from("table"), window).await })
+            .expect("an answer")
+            .expect("the key is there");
+        let idle = server.run("OBJECT IDLETIME table").int();
+        assert!(card.idle.is_some_and(|idle| idle.as_secs() >= 2));
+        assert_eq!(
+            card.is_touched,
+            !can_be_told_not_to_touch(&server),
+            "{flavor:?}"
+        );
+        if !card.is_touched {
+            assert!(idle >= 2, "{flavor:?}: it was touched after all: {idle} s");
+        }
+    }
+}
+
+#[test]
+fn memcached_items_stay_as_idle_as_they_were() {
+    let server = MemcachedServer::start(memcached::Options::default());
+    server.set("item", b"value", 0);
+    let idle = || -> u64 {
+        let said = server.run("me item");
+        let last = said.split(' ').find_map(|word| word.strip_prefix("la="));
+        last.expect("an idle time").parse().expect("seconds")
+    };
+    let before = wait::until("the item to rest", wait::PATIENCE, || {
+        Some(idle()).filter(|idle| *idle >= 2)
+    });
+    let url = server.url();
+    let card = run(async {
+        let backend = backend(&url);
+        sample(&backend).await;
+        walked(&backend, WalkAsk::default()).await;
+        let keys = [Key::from("item")];
+        backend.facts(&keys).await.expect("facts");
+        let window = Window { from: 0, count: 10 };
+        let shown = backend.show(&keys[0], window).await.expect("an answer");
+        shown.expect("the item is there").0
+    });
+    assert!(!card.is_touched);
+    assert!(idle() >= before, "{before} s, then {} s", idle());
+    assert!(server.run("me item").contains("fetch=no"));
 }

@@ -227,6 +227,7 @@ impl Answer for Shown<'_> {
             "length": card.length,
             "idle_s": card.idle.map(facts::seconds),
             "frequency": card.frequency,
+            "is_touched": card.is_touched,
             "slot": card.slot,
             "item": card.item.as_ref().map(|item| json!({
                 "flags": item.flags,
@@ -348,6 +349,9 @@ impl Shown<'_> {
         }
         if let Some(frequency) = card.frequency {
             line("frequency", units::count(frequency));
+        }
+        if let Some(trace) = card.trace() {
+            line("note", trace.to_owned());
         }
         if let Some(slot) = card.slot {
             line("slot", slot.to_string());

@@ -7,7 +7,8 @@ use memcache::exp::{
     DeleteOptions, GetOptions, MetaCommand, MetaOp, build_debug, build_delete, build_get,
 };
 
-use crate::engine::memcached::codec::Shape;
+use crate::engine::memcached::codec::{Shape, number};
+use crate::model::Change;
 use crate::text;
 
 /// A command with the shape of its reply.
@@ -155,7 +156,29 @@ impl Command {
     pub fn needs_permit(&self) -> bool {
         !self.is_give_back && !only_reads(&self.bytes)
     }
+
+    /// Whether the permit for a change is for what this command does.
+    pub fn is_covered(&self, change: &Change) -> bool {
+        let Some(words) = words_of(&self.bytes) else {
+            return false;
+        };
+        CHANGING
+            .iter()
+            .filter(|(word, _, _)| *word == change.word())
+            .any(|(_, name, rest)| is_form(&words, name, rest))
+    }
 }
+
+/// What the permit for a change covers: the change's word, the command, and what may stand behind.
+#[rustfmt::skip]
+const CHANGING: &[(&str, &str, Rest)] = &[
+    ("expire",  "touch",  Rest::KeyAndNumber),
+    ("expire",  "mg",     Rest::KeyAndFlags(b"bcuT")),
+    ("persist", "touch",  Rest::KeyAndNumber),
+    ("persist", "mg",     Rest::KeyAndFlags(b"bcuT")),
+    ("delete",  "delete", Rest::Key),
+    ("delete",  "md",     Rest::KeyAndFlags(b"b")),
+];
 
 /// What may stand behind a reading command.
 enum Rest {
@@ -165,6 +188,8 @@ enum Rest {
     /// Exactly these words.
     Words(&'static [&'static [&'static str]]),
     Keys,
+    Key,
+    KeyAndNumber,
     /// A key, and then flags that begin with one of these.
     KeyAndFlags(&'static [u8]),
 }
@@ -185,44 +210,57 @@ const READING: &[(&str, Rest)] = &[
 ];
 
 fn only_reads(bytes: &[u8]) -> bool {
-    let Some(line) = bytes.strip_suffix(b"\r\n") else {
-        return false;
-    };
-    // A second line would be a second command.
-    if line.contains(&b'\n') || line.contains(&b'\r') {
-        return false;
-    }
-    let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+    words_of(bytes).is_some_and(|words| {
+        READING
+            .iter()
+            .any(|(name, allowed)| is_form(&words, name, allowed))
+    })
+}
+
+/// The words of a single line; `None` for anything else, since a second line would be a second
+/// command.
+fn words_of(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let line = bytes.strip_suffix(b"\r\n")?;
+    let is_one = !line.contains(&b'\n') && !line.contains(&b'\r');
+    is_one.then(|| line.split(|&byte| byte == b' ').collect())
+}
+
+/// Whether the words are this command with what may stand behind it.
+fn is_form(words: &[&[u8]], name: &str, allowed: &Rest) -> bool {
     let Some((verb, rest)) = words.split_first() else {
         return false;
     };
-    READING
-        .iter()
-        .find(|(name, _)| name.as_bytes() == *verb)
-        .is_some_and(|(_, allowed)| match allowed {
-            Rest::Nothing => rest.is_empty(),
-            Rest::Groups(groups) => match rest {
-                [] => true,
-                [group] => groups.iter().any(|known| known.as_bytes() == *group),
-                _ => false,
-            },
-            Rest::Words(forms) => forms.iter().any(|form| {
-                form.iter()
-                    .map(|word| word.as_bytes())
-                    .eq(rest.iter().copied())
-            }),
-            Rest::Keys => !rest.is_empty(),
-            Rest::KeyAndFlags(known) => rest.split_first().is_some_and(|(_, flags)| {
-                flags
-                    .iter()
-                    .all(|flag| flag.first().is_some_and(|first| known.contains(first)))
-            }),
-        })
+    if name.as_bytes() != *verb {
+        return false;
+    }
+    match allowed {
+        Rest::Nothing => rest.is_empty(),
+        Rest::Groups(groups) => match rest {
+            [] => true,
+            [group] => groups.iter().any(|known| known.as_bytes() == *group),
+            _ => false,
+        },
+        Rest::Words(forms) => forms.iter().any(|form| {
+            form.iter()
+                .map(|word| word.as_bytes())
+                .eq(rest.iter().copied())
+        }),
+        Rest::Keys => !rest.is_empty(),
+        Rest::Key => rest.len() == 1,
+        Rest::KeyAndNumber => matches!(rest, [_, word] if number::<u32>(word).is_some()),
+        Rest::KeyAndFlags(known) => rest.split_first().is_some_and(|(_, flags)| {
+            flags
+                .iter()
+                .all(|flag| flag.first().is_some_and(|first| known.contains(first)))
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Command, Won, only_reads};
+    use crate::engine::memcached::codec::Shape;
+    use crate::model::{Change, TtlWish};
 
     #[test]
     fn only_known_reading_commands_need_no_permit() {
@@ -269,6 +307,33 @@ mod tests {
             assert!(!only_reads(format!("{line}\r\n").as_bytes()), "{line}");
         }
         assert!(!only_reads(b"version"));
+    }
+
+    #[test]
+    fn a_permit_covers_its_own_change_and_nothing_else() {
+        let keys = Vec::new;
+        let persist = Change::SetTtl {
+            keys: keys(),
+            wish: TtlWish::Never,
+        };
+        let delete = Change::Delete { keys: keys() };
+        for (line, persists, deletes) in [
+            ("touch a 0\r\n", true, false),
+            ("mg YQ== c u T0 b\r\n", true, false),
+            ("delete a\r\n", false, true),
+            ("md YQ== b\r\n", false, true),
+            ("mg a N30\r\n", false, false),
+            ("md a I\r\n", false, false),
+            ("touch a 0\r\nflush_all\r\n", false, false),
+            ("delete a b\r\n", false, false),
+            ("flush_all\r\n", false, false),
+            ("set a 0 0 1\r\nx\r\n", false, false),
+        ] {
+            let command = Command::new(line.as_bytes(), Shape::Line);
+            assert_eq!(command.is_covered(&persist), persists, "{line}");
+            assert_eq!(command.is_covered(&delete), deletes, "{line}");
+            assert!(!command.is_covered(&Change::Snapshot), "{line}");
+        }
     }
 
     #[test]

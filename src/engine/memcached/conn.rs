@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::engine::Fault;
 use crate::engine::dial::{self, Allowance, Stream};
+use crate::engine::gate::Gate;
 use crate::engine::memcached::codec::{Broken, Decoder, Refusal, RefusalKind, Reply, Shape};
 use crate::engine::memcached::command::Command;
 use crate::engine::memcached::dialect::Version;
@@ -100,9 +101,10 @@ impl Conn {
     /// long flight cannot block itself. After a fault the connection is of no use any more, but
     /// where nothing was sent.
     pub async fn exchange(&mut self, commands: &[Command], permit: Option<&Permit>) -> Flight {
-        let unpermitted = commands
-            .iter()
-            .find(|command| permit.is_none() && command.needs_permit());
+        let unpermitted = commands.iter().find(|command| {
+            let is_covered = || permit.is_some_and(|permit| command.is_covered(permit.change()));
+            command.needs_permit() && !is_covered()
+        });
         if let Some(command) = unpermitted {
             return Flight::unsent(Fault::NoPermit {
                 command: command.name(),
@@ -388,14 +390,17 @@ fn wants_login(refusal: &Refusal) -> bool {
 #[derive(Debug)]
 pub(super) struct Line {
     target: Arc<Target>,
+    /// Shared by all connections to the server.
+    gate: Arc<Gate>,
     /// Boxed, since it comes and goes.
     conn: Mutex<Option<Box<Conn>>>,
 }
 
 impl Line {
-    pub fn to(target: Arc<Target>) -> Self {
+    pub fn to(target: Arc<Target>, gate: Arc<Gate>) -> Self {
         Self {
             target,
+            gate,
             conn: Mutex::new(None),
         }
     }
@@ -405,7 +410,7 @@ impl Line {
         let mut slot = self.conn.lock().await;
         let conn = match slot.take() {
             Some(conn) => conn,
-            None => Box::new(Conn::open(&self.target).await?),
+            None => self.open().await?,
         };
         Ok(slot.insert(conn).hello().clone())
     }
@@ -427,7 +432,7 @@ impl Line {
                 Some(fault) => return Err(fault),
             }
         }
-        let mut conn = Box::new(Conn::open(&self.target).await?);
+        let mut conn = self.open().await?;
         let flight = conn.exchange(commands, None).await;
         if let Some(fault) = flight.fault {
             return Err(fault);
@@ -436,13 +441,21 @@ impl Line {
         Ok(flight.replies)
     }
 
+    /// Opens a connection, unless it was refused a moment ago.
+    async fn open(&self) -> Result<Box<Conn>, Fault> {
+        self.gate.pass(Instant::now())?;
+        let opened = Conn::open(&self.target).await;
+        self.gate.note(&opened, Instant::now());
+        opened.map(Box::new)
+    }
+
     /// Sends what was permitted, once.
     pub async fn tell(&self, commands: &[Command], permit: &Permit) -> Flight {
         let mut slot = self.conn.lock().await;
         let mut conn = match slot.take() {
             Some(conn) => conn,
-            None => match Conn::open(&self.target).await {
-                Ok(conn) => Box::new(conn),
+            None => match self.open().await {
+                Ok(conn) => conn,
                 Err(fault) => return Flight::unsent(fault),
             },
         };

@@ -106,7 +106,11 @@ impl MemcachedServer {
         };
         look.add(read);
         let value = window_of(look.value.take().unwrap_or_default(), window);
-        Ok(Some((card(key, &look), value)))
+        let card = KeyCard {
+            is_touched: !hello.is(Version::has_meta),
+            ..card(key, &look)
+        };
+        Ok(Some((card, value)))
     }
 
     /// What the server says about each of these keys, in their order.
@@ -369,6 +373,7 @@ fn card(key: &Key, look: &Look) -> KeyCard {
         frequency: None,
         slot: None,
         item: Some(look.item.clone()),
+        is_touched: false,
     }
 }
 

@@ -4,6 +4,9 @@
 //! second request then freezes one of its threads, and some versions die. So a dump has a connection
 //! and a task of its own, which reads at full speed into memory, whatever the walk's reader does. A
 //! walk that is dropped is read on and thrown away, since closing early can crash older servers too.
+//!
+//! What cannot be helped: while the whole program is suspended (Ctrl-Z, SIGSTOP) nobody reads, and the
+//! server's crawler waits until it runs on or ends.
 
 mod drain;
 

@@ -64,6 +64,7 @@ pub async fn card(core: &Core, key: &Key) -> Result<Option<KeyCard>, Fault> {
         frequency: told.frequency,
         slot: (core.known.is_cluster_node() == Some(true)).then(|| slot::of(key.bytes())),
         item: None,
+        is_touched: false,
     }))
 }
 

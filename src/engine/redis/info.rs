@@ -6,8 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use crate::engine::redis::reply::shown;
 use crate::model::Bytes;
-use crate::text;
 
 /// The lines of one `INFO` reply.
 #[derive(Debug, Default)]
@@ -23,11 +23,10 @@ impl Info {
         for line in reply.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if let Some(section) = line.strip_prefix(b"# ") {
-                info.sections
-                    .insert(text::escape(section).to_ascii_lowercase());
+                info.sections.insert(shown(section).to_ascii_lowercase());
             } else if let Some(colon) = line.iter().position(|byte| *byte == b':') {
-                let name = text::escape(&line[..colon]);
-                let value = text::escape(&line[colon + 1..]);
+                let name = shown(&line[..colon]);
+                let value = shown(&line[colon + 1..]);
                 info.places.insert(name.clone(), info.lines.len());
                 info.lines.push((name, value));
             }
@@ -113,5 +112,12 @@ mod tests {
         assert!(info.has_section("keyspace"));
         assert!(!info.has_section("replication"));
         assert_eq!(info.into_lines().len(), 3);
+    }
+
+    #[test]
+    fn what_is_empty_stays_empty() {
+        let info = Info::parse(b"config_file:\r\nos:Linux\r\n");
+        assert_eq!(info.text("config_file"), Some(""));
+        assert_eq!(info.word("config_file"), None);
     }
 }

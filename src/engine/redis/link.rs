@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::engine::Fault;
 use crate::engine::dial::{self, Allowance, Stream, dial};
+use crate::engine::gate::Gate;
 use crate::engine::redis::commands::{self, is_covered, reading};
 use crate::engine::redis::lookups::Lookups;
 use crate::engine::redis::reply::{Refusal, Reply};
@@ -32,8 +33,15 @@ const NAME: &str = "cachedeck";
 pub struct Link {
     target: Target,
     place: String,
-    lookups: Arc<Lookups>,
+    common: Arc<Common>,
     slot: Mutex<Slot>,
+}
+
+/// What the links to one server share.
+#[derive(Debug, Default)]
+pub struct Common {
+    pub lookups: Lookups,
+    gate: Gate,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +49,8 @@ struct Slot {
     session: Option<Session>,
     /// Counts the connections that were opened.
     generation: u64,
+    /// The server does not take our reading for an access of the key.
+    leaves_no_trace: bool,
     /// The shortest exchange so far: what the way to the server takes at least.
     fastest: Option<Duration>,
 }
@@ -67,11 +77,11 @@ pub struct Unanswered {
 }
 
 impl Link {
-    pub fn to(target: Target, lookups: Arc<Lookups>) -> Self {
+    pub fn to(target: Target, common: Arc<Common>) -> Self {
         Self {
             place: dial::place(&target),
             target,
-            lookups,
+            common,
             slot: Mutex::default(),
         }
     }
@@ -132,6 +142,11 @@ impl Link {
             })
     }
 
+    /// Whether the server does not take our reading for an access of the key.
+    pub async fn leaves_no_trace(&self) -> bool {
+        self.slot.lock().await.leaves_no_trace
+    }
+
     pub fn out_of_protocol(&self, command: &str, why: &str) -> Fault {
         Fault::Protocol {
             place: self.place.clone(),
@@ -158,10 +173,18 @@ impl Link {
         }
     }
 
-    /// Opens a connection. The login and the first flight travel together, so that a fresh start
-    /// costs one round trip; the flight's replies count only when the login was accepted.
+    /// Opens a connection, unless it was refused a moment ago.
     async fn open(&self, slot: &mut Slot, flight: &[Cmd]) -> Result<Answer, Fault> {
         slot.session = None;
+        self.common.gate.pass(Instant::now())?;
+        let opened = self.open_now(slot, flight).await;
+        self.common.gate.note(&opened, Instant::now());
+        opened
+    }
+
+    /// Opens a connection. The login and the first flight travel together, so that a fresh start
+    /// costs one round trip; the flight's replies count only when the login was accepted.
+    async fn open_now(&self, slot: &mut Slot, flight: &[Cmd]) -> Result<Answer, Fault> {
         let limits = self.target.limits;
         let began = Instant::now();
         let session = Session::over(dial(&self.target).await?)
@@ -174,14 +197,16 @@ impl Link {
             let replies = exchange(session.connection.clone(), &login, left)
                 .await
                 .map_err(|trouble| self.greeting_fault(&trouble, &session.allowance))?;
-            self.check_login(&login, &replies)
+            self.check_login(&login, &replies)?;
+            Ok(leaves_no_trace(&login, &replies))
         };
         // Whatever is wrong with the login explains the rest, so only it ends this early.
         let question =
             async { Ok(exchange(session.connection.clone(), flight, left + limits.reply).await) };
-        let ((), flown) = tokio::try_join!(greet, question)?;
+        let (leaves_no_trace, flown) = tokio::try_join!(greet, question)?;
         let replies = flown.map_err(|trouble| self.fault(&trouble, &session.allowance, flight))?;
         slot.session = Some(session);
+        slot.leaves_no_trace = leaves_no_trace;
         slot.generation += 1;
         Ok(self.answer(slot, flight, replies, sent.elapsed()))
     }
@@ -201,7 +226,7 @@ impl Link {
                 None => {}
             }
         }
-        self.lookups.add(hits, misses);
+        self.common.lookups.add(hits, misses);
         let fastest = slot.fastest.map_or(took, |fastest| fastest.min(took));
         slot.fastest = Some(fastest);
         Answer {
@@ -296,6 +321,14 @@ impl Link {
             doing: "waiting for a reply",
         }
     }
+}
+
+/// Whether the server agreed not to touch what we read.
+fn leaves_no_trace(login: &[Cmd], replies: &[Reply]) -> bool {
+    login
+        .iter()
+        .zip(replies)
+        .any(|(command, reply)| commands::title(command) == "CLIENT NO-TOUCH" && reply.is_ok())
 }
 
 /// A command of words that are ours.

@@ -25,6 +25,7 @@ impl Refusal {
     /// The line, safe to show. The meaningless `ERR` is left out.
     pub fn words(&self) -> String {
         match (self.code.as_str(), self.detail.as_str()) {
+            ("ERR", "") | ("", _) => "an error without words".to_owned(),
             ("ERR", detail) => text::escape(detail.as_bytes()),
             (code, "") => text::escape(code.as_bytes()),
             (code, detail) => text::escape(format!("{code} {detail}").as_bytes()),
@@ -94,11 +95,15 @@ impl Refusal {
             "WRONGPASS" => Fault::Login { place, why },
             "DENIED" => Fault::Login {
                 place,
-                why: text::escape(self.detail.split(". ").next().unwrap_or("").as_bytes()),
+                why: shown(self.detail.split(". ").next().unwrap_or("").as_bytes()),
             },
             "LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" => Fault::NotReady {
                 place,
-                why: text::escape(self.detail.as_bytes()),
+                why: if self.detail.is_empty() {
+                    why
+                } else {
+                    shown(self.detail.as_bytes())
+                },
             },
             "ERR" if self.detail.starts_with("max number of clients") => {
                 Fault::NotReady { place, why }
@@ -108,7 +113,7 @@ impl Refusal {
                 command,
                 why: format!(
                     "the key lives on another node of the cluster ({})",
-                    text::escape(self.detail.rsplit(' ').next().unwrap_or("").as_bytes())
+                    shown(self.detail.rsplit(' ').next().unwrap_or("").as_bytes())
                 ),
             },
             "READONLY" => Fault::Refused {
@@ -124,13 +129,23 @@ impl Refusal {
     }
 }
 
+/// What the server says in its own words, safe to show. Nothing stays nothing: the sign that a name
+/// is empty would pass for a word of the server.
+pub fn shown(said: &[u8]) -> String {
+    if said.is_empty() {
+        String::new()
+    } else {
+        text::escape(said)
+    }
+}
+
 /// A status or a short string of the server's own vocabulary, safe to show.
 pub fn word(value: &Value) -> Option<String> {
     match value {
         Value::Okay => Some("OK".to_owned()),
-        Value::SimpleString(word) => Some(text::escape(word.as_bytes())),
-        Value::BulkString(bytes) => Some(text::escape(bytes)),
-        Value::VerbatimString { text, .. } => Some(text::escape(text.as_bytes())),
+        Value::SimpleString(word) => Some(shown(word.as_bytes())),
+        Value::BulkString(bytes) => Some(shown(bytes)),
+        Value::VerbatimString { text, .. } => Some(shown(text.as_bytes())),
         Value::Int(number) => Some(number.to_string()),
         _ => None,
     }
@@ -226,6 +241,24 @@ mod tests {
             "MOVED 3999 10.0.0.9:6381",
             Kind::Answer,
             "GETRANGE: the key lives on another node of the cluster (10.0.0.9:6381)",
+        );
+        check_fault("", Kind::Answer, "GETRANGE: an error without words");
+        check_fault(
+            "LOADING",
+            Kind::Connection,
+            "cache:6379 is not ready: LOADING",
+        );
+    }
+
+    #[test]
+    fn an_empty_word_is_empty() {
+        assert_eq!(
+            from_wire(b"+\r\n").ok().as_ref().and_then(word),
+            Some(String::new())
+        );
+        assert_eq!(
+            from_wire(b"$0\r\n\r\n").ok().as_ref().and_then(word),
+            Some(String::new())
         );
     }
 }

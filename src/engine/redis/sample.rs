@@ -224,7 +224,8 @@ fn link(info: &Info) -> Link {
         last_io: info.seconds("master_last_io_seconds_ago"),
         is_syncing: info.flag("master_sync_in_progress").unwrap_or(false),
         sync_left: info.bytes("master_sync_left_bytes"),
-        // Only the primary knows how far ahead it is.
+        // Only the primary knows how far ahead it is. What was received and not applied yet (the
+        // difference of `slave_read_repl_offset` and `slave_repl_offset`) leaves out the way here.
         lag_bytes: None,
         is_read_only: info.flag("slave_read_only"),
     }
@@ -263,6 +264,7 @@ pub fn persistence(info: &Info) -> Option<Persistence> {
         saving_for: info
             .seconds("rdb_current_bgsave_time_sec")
             .filter(|_| is_saving),
+        begun: info.count("rdb_saves"),
         last_save: last_save(info),
         last_status: status(info, "rdb_last_bgsave_status"),
         last_duration: info.seconds("rdb_last_bgsave_time_sec"),
@@ -284,24 +286,25 @@ fn progress(info: &Info) -> Option<f64> {
     Some((done as f64 / all as f64).min(1.0))
 }
 
-/// A server that has never saved reports its own start as the moment of its last save.
+/// A server that has never saved reports its own start as the moment of its last save. A snapshot
+/// that ended well within the same second left the memory that its copy took as a trace; one that
+/// was killed did not. A full copy for a replica leaves the same trace and saves nothing. The count
+/// of snapshots is no help: it goes up when one is begun, and for replicas too.
 fn last_save(info: &Info) -> Option<UnixMs> {
     let saved: i64 = info.text("rdb_last_save_time")?.parse().ok()?;
-    let started = || {
-        info.count("server_time_usec")
-            .zip(info.count("uptime_in_seconds"))
-            .and_then(|(now, up)| {
-                i64::try_from(now / 1_000_000)
-                    .ok()?
-                    .checked_sub_unsigned(up)
-            })
-    };
-    // The count of saves holds full copies for replicas, too, which do not advance the save time;
-    // older servers (before 7.0) leave it out.
-    let never = match info.count("rdb_saves") {
-        Some(count) => count == 0 || started().is_some_and(|start| saved <= start),
-        None => saved == 0 || started().is_some_and(|start| saved <= start + 1),
-    };
+    let start = info
+        .count("server_time_usec")
+        .zip(info.count("uptime_in_seconds"))
+        .and_then(|(now, up)| {
+            i64::try_from(now / 1_000_000)
+                .ok()?
+                .checked_sub_unsigned(up)
+        });
+    let is_start = start.is_some_and(|start| saved <= start + 1);
+    let ended_well = status(info, "rdb_last_bgsave_status") == Some(SaveStatus::Ok)
+        && info.count("rdb_last_cow_size").is_some_and(|cow| cow > 0)
+        && info.count("sync_full") == Some(0);
+    let never = saved == 0 || info.count("rdb_saves") == Some(0) || is_start && !ended_well;
     (!never).then_some(UnixMs(saved.saturating_mul(1000)))
 }
 

@@ -31,6 +31,7 @@ pub async fn show(
             return Ok(None);
         };
         let reader = Reader::of(core, key, window, &card.kind);
+        card.is_touched = is_readable(&card.kind) && !core.work.leaves_no_trace().await;
         match reader.read(&card.kind).await {
             Err(Misread::OtherType) if !is_last => {}
             Err(Misread::OtherType) => {
@@ -332,6 +333,11 @@ impl<'a> Reader<'a> {
         let link = &self.core.work;
         Misread::Fault(link.out_of_protocol(command, "not what such a value looks like"))
     }
+}
+
+/// Whether values of this kind are read at all.
+fn is_readable(kind: &KeyKind) -> bool {
+    !matches!(kind, KeyKind::Item | KeyKind::Other(_))
 }
 
 fn is_length(command: &str) -> bool {

@@ -32,6 +32,8 @@ pub struct RedisWalk {
     stand: Stand,
     coverage: Coverage,
     count: u64,
+    /// The server is never asked for more at a time.
+    most: u64,
     rest: Duration,
 }
 
@@ -58,6 +60,7 @@ impl RedisWalk {
             stand: Stand::Before,
             coverage,
             count: FIRST_COUNT,
+            most: MOST,
             rest: Duration::ZERO,
         }
     }
@@ -72,8 +75,8 @@ impl RedisWalk {
             Stand::Before => self.begin().await?,
             Stand::At { cursor, .. } => {
                 tokio::time::sleep(self.rest).await;
-                let scan = self.scan(cursor);
-                self.ask_patiently(&[scan]).await?
+                let cursor = cursor.clone();
+                self.go_on(&cursor).await?
             }
         };
         self.check_same_server(answer.generation).await?;
@@ -84,8 +87,13 @@ impl RedisWalk {
 
     /// The size of the keyspace and the first page travel together.
     async fn begin(&mut self) -> Result<Answer, Fault> {
-        let flight = [command(&["INFO", "server"]), cmd("DBSIZE"), self.scan(b"0")];
-        let answer = self.core.work.ask(&flight).await?;
+        let answer = loop {
+            let flight = [command(&["INFO", "server"]), cmd("DBSIZE"), self.scan(b"0")];
+            match self.core.work.ask(&flight).await {
+                Err(Fault::TooLarge { .. }) if self.count > 1 => self.ask_for_less(),
+                answer => break answer?,
+            }
+        };
         self.coverage.of = answer
             .replies
             .get(1)
@@ -96,6 +104,21 @@ impl RedisWalk {
             run_id: answer.replies.first().and_then(run_id),
         };
         Ok(answer)
+    }
+
+    /// The next page; a smaller one where names are so long that they do not fit.
+    async fn go_on(&mut self, cursor: &[u8]) -> Result<Answer, Fault> {
+        loop {
+            match self.ask_patiently(&[self.scan(cursor)]).await {
+                Err(Fault::TooLarge { .. }) if self.count > 1 => self.ask_for_less(),
+                answer => return answer,
+            }
+        }
+    }
+
+    fn ask_for_less(&mut self) {
+        self.most = (self.count / 10).max(1);
+        self.count = self.most;
     }
 
     fn scan(&self, cursor: &[u8]) -> Cmd {
@@ -147,9 +170,9 @@ impl RedisWalk {
     /// Keeps the server's work for one page around a millisecond, and leaves it time in between.
     fn adapt(&mut self, answer: &Answer) {
         if answer.worked > LONG {
-            self.count = (self.count / 2).max(LEAST);
+            self.count = (self.count / 2).max(LEAST.min(self.most));
         } else if answer.worked < SHORT {
-            self.count = (self.count * 2).min(MOST);
+            self.count = (self.count * 2).min(self.most);
         }
         self.rest = match self.ask.pace {
             Pace::Gentle => (answer.took * 4).min(LONGEST_REST),

@@ -195,6 +195,7 @@ impl Server {
             frequency: None,
             slot: None,
             item: None,
+            is_touched: false,
         };
         let value = Value {
             part,

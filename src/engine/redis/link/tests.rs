@@ -5,14 +5,14 @@ use ::redis::{Cmd, cmd};
 use secrecy::SecretString;
 
 use super::{Link, command};
-use crate::engine::redis::lookups::Lookups;
 use crate::engine::redis::scripted::Does::{HangsUp, Says, Waits};
 use crate::engine::redis::scripted::{Scripted, polite};
 use crate::engine::{Fault, Kind};
-use crate::model::Target;
+use crate::guard::{Audit, Consent, Policy, plan};
+use crate::model::{Change, Preview, Target};
 
 fn link(target: Target) -> Link {
-    Link::to(target, Arc::new(Lookups::default()))
+    Link::to(target, Arc::default())
 }
 
 async fn ask(link: &Link, question: Cmd) -> Result<usize, Fault> {
@@ -36,6 +36,32 @@ async fn a_write_without_permit_is_stopped_before_a_byte_is_sent() {
     let mixed = [cmd("PING"), command(&["DEL", "k"])];
     link.ask(&mixed).await.expect_err("no permit");
     assert_eq!(server.heard(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_permit_lets_nothing_pass_but_its_own_change() {
+    let server = Scripted::answering(|line| polite(line).unwrap_or(Says("+OK\r\n")));
+    let target = server.target();
+    let directory = tempfile::tempdir().expect("a directory");
+    let permit = plan(&Policy::of(&target), Change::Snapshot, Preview::default())
+        .expect("a plan")
+        .permit(&Consent::Flag, &Audit::in_directory(directory.path()))
+        .expect("a permit");
+    let link = link(target);
+    for other in [
+        command(&["UNLINK", "k"]),
+        command(&["PEXPIRE", "k", "1"]),
+        command(&["FLUSHALL"]),
+    ] {
+        let flight = [cmd("BGSAVE"), other];
+        let unsent = link.carry_out(&permit, &flight).await.expect_err("stopped");
+        assert!(!unsent.was_sent);
+        assert_eq!(unsent.fault.kind(), Kind::Guard);
+    }
+    assert_eq!(server.heard(), Vec::<String>::new());
+    link.carry_out(&permit, &[cmd("BGSAVE")])
+        .await
+        .expect("its own change");
 }
 
 #[tokio::test]

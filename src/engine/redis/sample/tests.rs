@@ -112,6 +112,32 @@ fn a_save_after_the_start_has_its_moment() {
     assert_eq!(persistence.last_save, Some(UnixMs(1_795_387_900_000)));
 }
 
+/// The moment of the last save of a server that was started at 1 795 387 900.
+fn last_save_with(lines: &str) -> Option<UnixMs> {
+    let clock = "server_time_usec:1795387950000000\nuptime_in_seconds:50";
+    let lines = format!("{clock}\n{lines}");
+    let persistence = read_with(REDIS_7, &lines).persistence;
+    persistence.expect("persistence").last_save
+}
+
+#[test]
+fn the_start_is_no_save_also_after_one_was_begun_and_killed() {
+    let killed = "rdb_saves:1\nrdb_last_save_time:1795387900\nrdb_last_bgsave_time_sec:0";
+    assert_eq!(last_save_with(killed), None);
+    let of_redis_6 = "rdb_saves:\nrdb_last_save_time:1795387900\nrdb_last_bgsave_time_sec:-1";
+    assert_eq!(last_save_with(of_redis_6), None);
+}
+
+#[test]
+fn a_save_within_the_second_of_the_start_has_its_moment() {
+    let saved = "rdb_last_save_time:1795387900\nrdb_last_bgsave_time_sec:0\n\
+                 rdb_last_cow_size:290816";
+    let at = Some(UnixMs(1_795_387_900_000));
+    assert_eq!(last_save_with(&format!("rdb_saves:1\n{saved}")), at);
+    assert_eq!(last_save_with(&format!("rdb_saves:\n{saved}")), at);
+    assert_eq!(last_save_with(&format!("rdb_saves:0\n{saved}")), None);
+}
+
 #[test]
 fn sections_that_a_service_hides_are_unknown_and_not_zero() {
     let hidden = ["Persistence", "Replication", "Keyspace", "Memory"]

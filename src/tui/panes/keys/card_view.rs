@@ -94,6 +94,7 @@ fn more(shell: &Shell, card: &Card) -> (String, Tone) {
         );
     }
     words.push(format!("as of {}", shell.clock(*at)));
+    words.extend(card.trace().map(str::to_owned));
     (words.join(&dot(shell)), Tone::Muted)
 }
 
