@@ -38,7 +38,9 @@
 //! 5. Drawing is a pure function of `&App`: no lock, no channel, no state change.
 //! 6. The thread of the screen never awaits and never locks; it waits on one channel.
 //! 7. Unknown is shown as unknown, with the reason where there is one; never as 0.
-//! 8. Bytes from a server reach a person only through `text`.
+//! 8. Bytes from a server reach a person only through `text`. Words become text where the engine
+//!    reads them, so every `String` of a sample, a fault or a reason is safe to show as it is and
+//!    is not escaped again; keys and values stay bytes until a face shows them.
 //! 9. Looking does not change the cache: connections ask not to touch, our own lookups are taken
 //!    out of the hit ratio, and what a server makes unavoidable stands in the README.
 //! 10. Everything estimated, cut, sampled or stale says so, on the screen and in JSON.

@@ -196,10 +196,7 @@ fn draw_body(app: &App, frame: &mut Frame, area: Rect) {
 
 /// Why a pane cannot be shown here, and what can be done about it if anything.
 fn draw_missing(theme: Theme, why: &str, frame: &mut Frame, area: Rect) {
-    let mut lines = vec![Line::styled(
-        text::escape(why.as_bytes()),
-        theme.style(Tone::Caution),
-    )];
+    let mut lines = vec![Line::styled(why.to_owned(), theme.style(Tone::Caution))];
     if why.starts_with(NOT_PERMITTED) {
         let words = "ask for the permission, or use another user";
         lines.push(Line::styled(words, theme.style(Tone::Muted)));

@@ -74,8 +74,8 @@ fn warnings(theme: Theme, deck: &Deck, width: u16) -> Vec<Span<'static>> {
 
 fn identity(sample: &Sample) -> String {
     let one = &sample.identity;
-    let engine = text::escape(one.engine.name().as_bytes());
-    let version = text::escape(one.version.as_bytes());
+    let engine = one.engine.name().to_owned();
+    let version = one.version.clone();
     let cluster = if one.is_cluster_node {
         "  one node of a cluster"
     } else {

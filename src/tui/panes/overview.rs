@@ -47,14 +47,7 @@ fn act(cx: &mut Cx, action: Action) -> Handled {
     let lines = sample
         .raw
         .iter()
-        .map(|(name, value)| {
-            let name = text::escape(name.as_bytes());
-            format!(
-                " {}  {}",
-                text::pad(&name, 34),
-                text::escape(value.as_bytes())
-            )
-        })
+        .map(|(name, value)| format!(" {}  {}", text::pad(name, 34), value.clone()))
         .collect();
     cx.read("In the server's words", lines);
     Handled::Yes

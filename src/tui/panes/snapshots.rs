@@ -92,7 +92,7 @@ fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
 
 fn create(cx: &mut Cx) {
     if let Err(missing) = cx.deck.features.need(Feature::Snapshot) {
-        let words = crate::text::escape(missing.0.as_bytes());
+        let words = missing.0.clone();
         return cx.say(Tone::Caution, words);
     }
     if cx.deck.snapshots.watch.is_some() {
@@ -203,10 +203,7 @@ fn ended(state: &SnapshotState) -> Option<(Tone, String)> {
         )),
         SnapshotState::Failed { why } => Some((
             Tone::Danger,
-            format!(
-                "the snapshot failed: {}",
-                crate::text::escape(why.as_bytes())
-            ),
+            format!("the snapshot failed: {}", why.clone()),
         )),
     }
 }

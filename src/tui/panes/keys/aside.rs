@@ -73,7 +73,7 @@ fn key_facts(shell: &Shell, keys: &Keys, id: u32) -> Vec<(&'static str, String)>
             size,
             idle,
         }) => vec![
-            ("type", text::escape(kind.word().as_bytes())),
+            ("type", kind.word().to_owned()),
             ("TTL", ttl_words(shell, *ttl)),
             ("expires", expiry_words(shell, *ttl)),
             ("size", size.map_or_else(unknown, |size| size.to_string())),

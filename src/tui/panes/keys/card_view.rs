@@ -61,12 +61,8 @@ fn facts(shell: &Shell, card: &Card) -> (String, Tone) {
     let State::Shown { card, .. } = &card.state else {
         return (String::new(), Tone::Plain);
     };
-    let mut words = vec![text::escape(card.kind.word().as_bytes())];
-    words.extend(
-        card.encoding
-            .as_ref()
-            .map(|encoding| text::escape(encoding.as_bytes())),
-    );
+    let mut words = vec![card.kind.word().to_owned()];
+    words.extend(card.encoding.clone());
     words.extend(card.size.map(|size| format!("{size} in memory")));
     words.push(match card.ttl.left(shell.now) {
         Some(_) => format!(

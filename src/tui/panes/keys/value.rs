@@ -256,7 +256,7 @@ fn stream_entry(
     cells: usize,
     zone: &TimeZone,
 ) -> (String, Vec<String>) {
-    let id = text::escape(entry.id.as_bytes());
+    let id = entry.id.clone();
     let title = match entry.at {
         Some(at) => format!("entry {id} ({})", units::local_time(at, zone)),
         None => format!("entry {id}"),

@@ -197,7 +197,7 @@ impl Columns {
                 size,
                 idle,
             }) => (
-                text::escape(kind.word().as_bytes()),
+                kind.word().to_owned(),
                 ttl_cell(theme, *ttl, shell.now),
                 size_cell(theme, *size),
                 idle.map_or_else(|| theme.unknown().to_owned(), units::span_short),

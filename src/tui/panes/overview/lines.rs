@@ -90,7 +90,7 @@ fn keys(sample: &Sample) -> Words {
 
 fn replication(deck: &Deck, sample: &Sample) -> Words {
     if let Err(missing) = deck.features.need(Feature::Replication) {
-        return vec![(Tone::Muted, text::escape(missing.0.as_bytes()))];
+        return vec![(Tone::Muted, missing.0.clone())];
     }
     let Some(replication) = &sample.replication else {
         return vec![(Tone::Muted, "not told".to_owned())];
@@ -98,7 +98,7 @@ fn replication(deck: &Deck, sample: &Sample) -> Words {
     let role = (Tone::Plain, sample.identity.role.word().to_owned());
     match (&replication.link, sample.identity.role) {
         (Some(link), _) => {
-            let primary = text::escape(link.primary.as_bytes());
+            let primary = link.primary.clone();
             let (tone, state) = match (link.is_up, link.is_syncing) {
                 (_, true) => (Tone::Caution, "full copy under way".to_owned()),
                 (true, _) => (Tone::Good, "link up".to_owned()),
@@ -155,8 +155,8 @@ fn replicas(replication: &Replication) -> Words {
                 .unwrap_or_default();
             let words = format!(
                 "{} {}{lag}{since}",
-                text::escape(replica.address.as_bytes()),
-                text::escape(replica.state.as_bytes()),
+                replica.address.clone(),
+                replica.state.clone(),
             );
             (
                 if is_online {
@@ -174,7 +174,7 @@ fn persistence(shell: &Shell, deck: &Deck, sample: &Sample) -> Words {
     if let Err(missing) = deck.features.need(Feature::Snapshot)
         && sample.persistence.is_none()
     {
-        return vec![(Tone::Muted, text::escape(missing.0.as_bytes()))];
+        return vec![(Tone::Muted, missing.0.clone())];
     }
     let Some(persistence) = &sample.persistence else {
         return vec![(Tone::Muted, "not told".to_owned())];
@@ -262,8 +262,7 @@ fn withheld(sample: &Sample) -> BTreeMap<String, Vec<&'static str>> {
         if why.starts_with(NOT_PERMITTED) {
             // The server's own sentence says the same again.
             let why = why.split(": NOPERM").next().unwrap_or(why);
-            let why = text::escape(why.as_bytes());
-            reasons.entry(why).or_default().push(name);
+            reasons.entry(why.to_owned()).or_default().push(name);
         }
     }
     reasons

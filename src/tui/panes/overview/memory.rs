@@ -7,7 +7,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::model::{Bytes, Database, Sample, SlabClass, Slabs, units};
-use crate::text;
 use crate::tui::deck::Deck;
 use crate::tui::panes::overview::traffic::above_zero;
 use crate::tui::panes::states::age;
@@ -44,7 +43,7 @@ pub fn memory(deck: &Deck, sample: &Sample) -> Vec<Fact> {
         facts.push(fragmentation(sample));
     }
     if let Some(policy) = &memory.policy {
-        facts.push(Fact::new("policy", text::escape(policy.as_bytes())));
+        facts.push(Fact::new("policy", policy.clone()));
     }
     facts
 }
@@ -85,18 +84,14 @@ pub fn clients(sample: &Sample) -> Vec<Fact> {
 
 pub fn server(sample: &Sample) -> Vec<Fact> {
     let one = &sample.identity;
-    let engine = format!(
-        "{} {}",
-        text::escape(one.engine.name().as_bytes()),
-        text::escape(one.version.as_bytes())
-    );
+    let engine = format!("{} {}", one.engine.name().to_owned(), one.version.clone());
     let mut facts = vec![
         Fact::new("engine", engine),
         Fact::new("role", one.role.word().to_owned()),
         Fact::new("uptime", one.uptime.map(age)),
     ];
     if let Some(mode) = &one.mode {
-        facts.push(Fact::new("mode", text::escape(mode.as_bytes())));
+        facts.push(Fact::new("mode", mode.clone()));
     }
     facts.push(Fact::new("latency", quantised(sample.round_trip)));
     facts

@@ -86,7 +86,7 @@ fn facts(shell: &Shell, deck: &Deck, sample: &Sample, replication: &Replication)
     facts.push(backlog(replication.backlog, written));
     facts.push(Fact::new("offset", replication.offset.map(units::count)));
     if let Some(id) = &replication.id {
-        facts.push(Fact::new("history", text::escape(id.as_bytes())).tone(Tone::Muted));
+        facts.push(Fact::new("history", id.clone()).tone(Tone::Muted));
     }
     if let Some(mark) = deck.marks.last() {
         facts.push(Fact::new("happened", event(shell, mark)).tone(Tone::Caution));
@@ -151,7 +151,7 @@ fn draw_link(shell: &Shell, deck: &Deck, link: &Link, frame: &mut Frame, area: R
         }
     };
     let mut facts = vec![
-        Fact::new("primary", text::escape(link.primary.as_bytes())).tone(Tone::Title),
+        Fact::new("primary", link.primary.clone()).tone(Tone::Title),
         Fact::new("link", state).tone(tone),
         Fact::new("behind", link.lag_bytes.map(|bytes| bytes.to_string())),
         Fact::new(
@@ -233,7 +233,7 @@ fn draw_replicas(
     let Some(selected) = replicas.get(cursor.selected()) else {
         return;
     };
-    let title = format!("{} behind", text::escape(selected.address.as_bytes()));
+    let title = format!("{} behind", selected.address.clone());
     draw_lag(shell, deck, &title, rest, frame, |sample| {
         lag_of(sample, &selected.address)
     });
@@ -345,8 +345,8 @@ impl Columns {
         replica: &Replica,
         written: Option<f64>,
     ) -> Line<'static> {
-        let address = text::fit_middle(&text::escape(replica.address.as_bytes()), self.address);
-        let state = text::fit(&text::escape(replica.state.as_bytes()), self.state);
+        let address = text::fit_middle(&replica.address, self.address);
+        let state = text::fit(&replica.state, self.state);
         let tone = if replica.state == "online" {
             Tone::Good
         } else {

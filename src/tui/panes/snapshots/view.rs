@@ -8,7 +8,6 @@ use ratatui::widgets::{Paragraph, Wrap};
 use crate::model::{
     Aof, Feature, Persistence, Preflight, Sample, SaveStatus, SnapshotState, Verdict, units,
 };
-use crate::text;
 use crate::tui::deck::Deck;
 use crate::tui::panes::snapshots::Past;
 use crate::tui::panes::states::{age, say, wrapped};
@@ -25,7 +24,7 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
     let Some(persistence) = &sample.persistence else {
         let words = missing.map_or_else(
             || "the server does not tell about its persistence".to_owned(),
-            |missing| text::escape(missing.0.as_bytes()),
+            |missing| missing.0.clone(),
         );
         let line = Line::styled(words, shell.theme.style(Tone::Caution));
         return say(frame, area, vec![line]);
@@ -184,11 +183,7 @@ fn draw_checks(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
         &deck.features.need(Feature::Snapshot),
         &deck.snapshots.preflight,
     ) {
-        (Err(missing), _) => vec![toned(
-            theme,
-            Tone::Caution,
-            &text::escape(missing.0.as_bytes()),
-        )],
+        (Err(missing), _) => vec![toned(theme, Tone::Caution, &missing.0)],
         (Ok(()), Some(Ok(preflight))) => notes(theme, preflight, usize::from(inner.width)),
         (Ok(()), Some(Err(fault))) => vec![toned(theme, Tone::Danger, &fault.to_string())],
         (Ok(()), None) if deck.snapshots.asked.is_some() => {
@@ -316,7 +311,7 @@ fn line(shell: &Shell, past: &Past, width: usize) -> Line<'static> {
             ));
         }
         SnapshotState::Failed { why } => spans.push(Span::styled(
-            format!("FAILED: {}", text::escape(why.as_bytes())),
+            format!("FAILED: {}", why.clone()),
             theme.style(Tone::Danger),
         )),
     }
