@@ -354,7 +354,7 @@ fn a_server_that_reads_its_dataset_says_how_far_it_is() {
 fn memcacheds_crawler_does_not_wait_for_a_walk_that_pauses_or_is_left() {
     let server = MemcachedServer::start(memcached::Options::default());
     let mut client = server.client();
-    for number in 0..30_000 {
+    for number in 0..60_000 {
         // Names so long that the list does not fit into the buffers between.
         let name = format!("{number:0>240}");
         assert_eq!(client.set(&name, b"", 0), b"STORED\r\n");
