@@ -266,12 +266,21 @@ impl KeysAnswer<'_> {
                 Kind::Partial,
                 format!("{on}: {gone} of {all} keys were not there"),
             )),
+            _ if self.keys.iter().all(is_refused) => Err(Failure::new(
+                Kind::Permission,
+                format!("{on}: the server permitted none of it"),
+            )),
             _ => Err(Failure::new(
                 Kind::Partial,
                 format!("{on}: {failed} of {all} keys failed"),
             )),
         }
     }
+}
+
+/// A fault about permissions begins so, and an outcome holds only the words for people.
+fn is_refused((_, outcome): &(Key, KeyOutcome)) -> bool {
+    matches!(outcome, KeyOutcome::Failed(why) if why.starts_with("not permitted: "))
 }
 
 fn words(outcome: &KeyOutcome) -> (&'static str, Option<&str>) {
@@ -338,6 +347,9 @@ mod tests {
         assert_eq!(code(&[Done, NoSuchKey]), 6);
         assert_eq!(code(&[Done, Failed(why())]), 6);
         assert_eq!(code(&[Unknown(why())]), 6);
+        let refused = || Failed("not permitted: UNLINK: NOPERM".to_owned());
+        assert_eq!(code(&[refused(), refused()]), 4);
+        assert_eq!(code(&[refused(), Done]), 6);
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn every_command_has_help_a_man_page_and_completions() {
             command.name,
             own.out()
         );
-        let page = cachedeck(["man", command.name]);
+        let page = cachedeck(["man"].into_iter().chain(command.name.split(' ')));
         page.succeeds();
         assert!(page.out().contains(".SH NAME"), "{}", page.out());
     }
@@ -124,5 +124,18 @@ fn every_command_has_help_a_man_page_and_completions() {
         let script = cachedeck(["completions", shell]);
         script.succeeds();
         assert!(script.out().contains("replication"), "{shell}");
+    }
+}
+
+#[test]
+fn help_fits_a_terminal_of_80_columns() {
+    let commands = cachedeck::cli::COMMANDS.iter().map(|command| command.name);
+    for name in commands.chain([""]) {
+        for flag in ["--help", "-h"] {
+            let help = cachedeck(name.split_whitespace().chain([flag]));
+            help.succeeds();
+            let long = help.out().lines().find(|line| line.chars().count() > 80);
+            assert_eq!(long, None, "{name} {flag}");
+        }
     }
 }

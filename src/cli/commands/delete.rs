@@ -8,9 +8,10 @@ use crate::model::{Change, Outcome};
 
 /// Delete keys
 ///
-/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for a backslash. It is
-/// no pattern. The plan is shown and asked about first; --yes answers beforehand. Exits with 1 when
-/// there was no such key and with 6 when only some could be deleted.
+/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for
+/// a backslash. It is no pattern. The plan is shown and asked about first; --yes
+/// answers beforehand. Exits with 1 when there was no such key and with 6 when
+/// only some could be deleted.
 ///
 /// Example:
 ///

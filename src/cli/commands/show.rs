@@ -6,16 +6,17 @@ use serde_json::{Map, Value as Json, json};
 use crate::cli::call::now;
 use crate::cli::commands::keys::ttl_words;
 use crate::cli::output::{Answer, Look, Output, Paint};
-use crate::cli::{Call, Failure, Kind, Next, Visit, consent, facts};
+use crate::cli::{Call, Failure, Kind, Next, Visit, consent, facts, unknown};
 use crate::engine::Backend;
 use crate::model::{Key, KeyCard, KeyFacts, KeyKind, Part, Ttl, UnixMs, Value, Window, units};
 use crate::text::{self, Shape, Tabs};
 
 /// Print a key's card and its value
 ///
-/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for a backslash. Of a
-/// string the first 64 KiB are read, of a collection the first 100 elements; --range reads another
-/// part. Reading does not count as an access of the key, where the server lets us.
+/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for
+/// a backslash. Of a string the first 64 KiB are read, of a collection the first
+/// 100 elements; --range reads another part. Reading does not count as an access
+/// of the key, where the server lets us.
 ///
 /// Example:
 ///
@@ -217,7 +218,7 @@ impl Answer for Shown<'_> {
         if let Part::Opaque(why) = &value.part {
             unsupported.insert("value".into(), why.as_str().into());
         }
-        json!({
+        let mut data = json!({
             "key": facts::key(&card.key),
             "type": card.kind.word(),
             "encoding": card.encoding,
@@ -240,7 +241,9 @@ impl Answer for Shown<'_> {
             "exact": !self.is_part(),
             "cut": value.cut,
             "unsupported": unsupported,
-        })
+        });
+        unknown::explain(&mut data, unknown::NOT_REPORTED);
+        data
     }
 
     /// A collection gives a record per element.

@@ -14,9 +14,9 @@ use crate::text;
 
 /// Print, set or remove the TTL of keys
 ///
-/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for a backslash.
-/// Without --set, --at or --persist nothing is changed. A change shows its plan and asks first;
-/// --yes answers beforehand.
+/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for
+/// a backslash. Without --set, --at or --persist nothing is changed. A change
+/// shows its plan and asks first; --yes answers beforehand.
 ///
 /// Example:
 ///
