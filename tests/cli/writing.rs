@@ -113,6 +113,20 @@ fn a_key_of_any_bytes_can_be_named_as_it_is_printed() {
 }
 
 #[test]
+fn a_name_from_json_reaches_no_other_key() {
+    let server = RedisServer::plain(Flavor::Redis);
+    server.cmd(&[b"SET", br"\x41", b"backslash"]);
+    server.run("SET A other");
+    let url = server.url();
+    let listed = cachedeck([&url, "keys", "-o", "ndjson", "*x41"]);
+    let record: serde_json::Value = serde_json::from_str(listed.out()).unwrap();
+    let name = record["key"].as_str().unwrap();
+    cachedeck([&url, "delete", "--literal", name, "--yes"]).succeeds();
+    assert_eq!(exist(&server, "A"), 1);
+    assert_eq!(cachedeck([&url, "keys"]).out().lines().count(), 2);
+}
+
+#[test]
 fn memcached_changes_go_the_same_way() {
     let server = MemcachedServer::start(memcached::Options::default());
     server.set("a", b"1", 0);

@@ -26,6 +26,10 @@ pub struct DeleteArgs {
     #[arg(required = true, value_name = "KEY")]
     key: Vec<String>,
 
+    /// Take KEY as it is, without escapes: as `key` of JSON has it
+    #[arg(long)]
+    literal: bool,
+
     #[command(flatten)]
     consent: ConsentArgs,
 }
@@ -36,7 +40,7 @@ pub fn args(command: clap::Command) -> clap::Command {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: DeleteArgs = call.args();
-    let keys = consent::keys(&args.key)?;
+    let keys = consent::keys(&args.key, args.literal)?;
     let visit = call.visit()?;
     let change = Change::Delete { keys };
     let outcome = consent::carry_out(call, &visit, "delete", change, args.consent)?;

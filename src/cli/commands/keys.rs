@@ -26,7 +26,8 @@ use crate::text;
 /// was seen is told on stderr at the end. While a server reorganises its tables a
 /// key may come twice; --sort and -o json print it once. Bytes that are no text
 /// are printed as `\x00`, a backslash as `\\`, so that every name can be given
-/// back to `show`, `ttl` and `delete`.
+/// back to `show`, `ttl` and `delete`. JSON has names as they are; those are given
+/// back with --literal.
 ///
 /// Example:
 ///

@@ -35,6 +35,10 @@ pub struct ShowArgs {
     /// Key to show
     key: String,
 
+    /// Take KEY as it is, without escapes: as `key` of JSON has it
+    #[arg(long)]
+    literal: bool,
+
     /// How to print strings
     #[arg(long, value_enum, default_value = "auto", value_name = "AS")]
     decode: Decode,
@@ -95,7 +99,7 @@ fn range(words: &str) -> Result<Range, String> {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: ShowArgs = call.args();
-    let key = consent::key(&args.key)?;
+    let key = consent::key(&args.key, args.literal)?;
     let visit = call.visit()?;
     let kind = kind(call, &visit, &key)?;
     if args.raw {

@@ -33,6 +33,10 @@ pub struct TtlArgs {
     #[arg(required = true, value_name = "KEY")]
     key: Vec<String>,
 
+    /// Take KEY as it is, without escapes: as `key` of JSON has it
+    #[arg(long)]
+    literal: bool,
+
     /// Let them live so long from now on: `90s`, `2h`, `1d12h`
     #[arg(long, value_name = "DURATION", group = "wish")]
     set: Option<String>,
@@ -55,7 +59,7 @@ pub fn args(command: clap::Command) -> clap::Command {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: TtlArgs = call.args();
-    let keys = consent::keys(&args.key)?;
+    let keys = consent::keys(&args.key, args.literal)?;
     let Some(wish) = wish(&args, now())? else {
         if args.consent.dry_run || args.consent.yes {
             return Err(Failure::usage(
