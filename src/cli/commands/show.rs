@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::cli::call::now;
 use crate::cli::commands::keys::ttl_words;
 use crate::cli::output::{Answer, Look, Output, Paint};
-use crate::cli::{Call, Failure, Kind, Next, Visit, consent, facts, unknown};
+use crate::cli::{Call, Failure, Format, Kind, Next, Visit, consent, facts, unknown};
 use crate::engine::Backend;
 use crate::model::{Key, KeyCard, KeyFacts, KeyKind, Part, Ttl, UnixMs, Value, Window, units};
 use crate::text::{self, Shape, Tabs};
@@ -114,7 +114,10 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         decode: args.decode,
         now: now(),
     };
-    let envelope = call.envelope("show", &visit, Vec::new());
+    // The other forms say in themselves that something is missing.
+    let is_told_aside = matches!(call.format(), Format::Ndjson | Format::Csv);
+    let note = answer.part_note().filter(|_| is_told_aside);
+    let envelope = call.envelope("show", &visit, note.into_iter().collect());
     call.output().answer(&envelope, &answer)?;
     Ok(Next::Exit(0))
 }
@@ -312,13 +315,15 @@ impl Shown<'_> {
             .value
             .of
             .map_or_else(|| "unknown".to_owned(), units::count);
-        let shown = units::count(self.shown());
-        let from = self.value.from;
-        Some(format!(
-            "… {shown} of {of} {unit}, from {}; --range {}: goes on",
-            units::count(from),
-            from.saturating_add(self.shown())
-        ))
+        let (from, shown) = (self.value.from, self.shown());
+        let end = from.saturating_add(shown);
+        let goes_on = match self.value.of {
+            Some(of) if end >= of => String::new(),
+            _ => format!("; --range {end}: goes on"),
+        };
+        let shown = units::count(shown);
+        let from = units::count(from);
+        Some(format!("… {shown} of {of} {unit}, from {from}{goes_on}"))
     }
 
     fn card_lines(&self, look: Look) -> Vec<String> {
