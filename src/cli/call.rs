@@ -96,12 +96,11 @@ impl Call {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let runtime = start(&mut self.runtime)?;
-        let interrupt = match self.interrupt.take() {
-            Some(interrupt) => interrupt,
-            None => {
-                let _inside = runtime.enter();
-                signal(SignalKind::interrupt())?
-            }
+        let interrupt = if let Some(interrupt) = self.interrupt.take() {
+            interrupt
+        } else {
+            let _inside = runtime.enter();
+            signal(SignalKind::interrupt())?
         };
         let interrupt = self.interrupt.insert(interrupt);
         runtime.block_on(or_interrupt(work, interrupt))

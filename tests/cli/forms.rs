@@ -143,7 +143,7 @@ fn help_fits_a_terminal_of_80_columns() {
 #[test]
 fn ctrl_c_ends_it_also_while_it_prints() {
     let server = RedisServer::plain(Flavor::Redis);
-    let value = [b"first\n".as_slice(), &[b'x'; 8 << 20]].concat();
+    let value = [b"first\n".as_slice(), &vec![b'x'; 8 << 20]].concat();
     server.cmd(&[b"SET", b"big", &value]);
     let mut run = Call::new([&server.url(), "show", "big", "--raw"]).start(&Home::new());
     assert_eq!(run.line().as_deref(), Some("first"));
