@@ -14,6 +14,7 @@ mod line;
 mod output;
 mod overview;
 mod prometheus;
+mod unknown;
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -126,6 +127,7 @@ impl Command {
         let base = clap::Command::new("cachedeck")
             .version(env!("CARGO_PKG_VERSION"))
             .disable_help_flag(true)
+            .max_term_width(80)
             .override_usage(self.usage());
         (self.args)(<Globals as clap::Args>::augment_args(base))
     }

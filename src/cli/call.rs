@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::FromArgMatches;
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::globals::Format;
 use crate::cli::line::{Line, similar};
@@ -26,6 +27,8 @@ pub struct Call {
     vars: Vars,
     config: Option<Config>,
     runtime: Option<Runtime>,
+    /// Kept from wait to wait, so that a Ctrl-C between two of them is not lost.
+    interrupt: Option<Signal>,
 }
 
 /// A server to ask, by the name it is known by.
@@ -42,6 +45,7 @@ impl Call {
             vars: Vars::of_process(),
             config: None,
             runtime: None,
+            interrupt: None,
         }
     }
 
@@ -91,7 +95,15 @@ impl Call {
         &mut self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        start(&mut self.runtime)?.block_on(or_interrupt(work))
+        let runtime = start(&mut self.runtime)?;
+        let interrupt = if let Some(interrupt) = self.interrupt.take() {
+            interrupt
+        } else {
+            let _inside = runtime.enter();
+            signal(SignalKind::interrupt())?
+        };
+        let interrupt = self.interrupt.insert(interrupt);
+        runtime.block_on(or_interrupt(work, interrupt))
     }
 
     /// Like `wait`, for work that asks a server and reports its faults.
@@ -322,13 +334,14 @@ fn start(runtime: &mut Option<Runtime>) -> Result<&Runtime, Failure> {
     Ok(runtime.insert(started))
 }
 
-async fn or_interrupt<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+async fn or_interrupt<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+    interrupt: &mut Signal,
+) -> Result<T, Failure> {
     tokio::select! {
+        biased;
+        _ = interrupt.recv() => Err(Failure::interrupted()),
         done = work => done,
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            Err(Failure::interrupted())
-        }
     }
 }
 

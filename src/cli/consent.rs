@@ -266,12 +266,21 @@ impl KeysAnswer<'_> {
                 Kind::Partial,
                 format!("{on}: {gone} of {all} keys were not there"),
             )),
+            _ if self.keys.iter().all(is_refused) => Err(Failure::new(
+                Kind::Permission,
+                format!("{on}: the server permitted none of it"),
+            )),
             _ => Err(Failure::new(
                 Kind::Partial,
                 format!("{on}: {failed} of {all} keys failed"),
             )),
         }
     }
+}
+
+/// A fault about permissions begins so, and an outcome holds only the words for people.
+fn is_refused((_, outcome): &(Key, KeyOutcome)) -> bool {
+    matches!(outcome, KeyOutcome::Failed(why) if why.starts_with("not permitted: "))
 }
 
 fn words(outcome: &KeyOutcome) -> (&'static str, Option<&str>) {
@@ -284,14 +293,14 @@ fn words(outcome: &KeyOutcome) -> (&'static str, Option<&str>) {
     }
 }
 
-/// Keys as people give them on the command line: in the escape grammar, each once.
+/// Keys as people give them on the command line, each once.
 ///
 /// # Errors
 /// When an escape is none.
-pub fn keys(words: &[String]) -> Result<Vec<Key>, Failure> {
+pub fn keys(words: &[String], is_literal: bool) -> Result<Vec<Key>, Failure> {
     let mut keys: Vec<Key> = Vec::with_capacity(words.len());
     for word in words {
-        let key = key(word)?;
+        let key = key(word, is_literal)?;
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -299,11 +308,15 @@ pub fn keys(words: &[String]) -> Result<Vec<Key>, Failure> {
     Ok(keys)
 }
 
-/// One key in the escape grammar.
+/// One key, in the escape grammar unless it is meant literally: a script that read a name from JSON
+/// must not reach another key because the name has a backslash in it.
 ///
 /// # Errors
 /// When an escape is none.
-pub fn key(word: &str) -> Result<Key, Failure> {
+pub fn key(word: &str, is_literal: bool) -> Result<Key, Failure> {
+    if is_literal {
+        return Ok(Key::new(word.as_bytes().to_vec()));
+    }
     text::unescape(word).map(Key::new).map_err(|error| {
         Failure::usage(format!("KEY: {error}"))
             .hint(r"a backslash is written `\\`, other bytes as `\x00`, as `keys` prints them")
@@ -338,18 +351,22 @@ mod tests {
         assert_eq!(code(&[Done, NoSuchKey]), 6);
         assert_eq!(code(&[Done, Failed(why())]), 6);
         assert_eq!(code(&[Unknown(why())]), 6);
+        let refused = || Failed("not permitted: UNLINK: NOPERM".to_owned());
+        assert_eq!(code(&[refused(), refused()]), 4);
+        assert_eq!(code(&[refused(), Done]), 6);
     }
 
     #[test]
     fn what_keys_prints_can_be_given_back() {
         let name: &[u8] = b"a\x00b\\\xff ";
-        assert_eq!(key(&text::escape(name)).unwrap().bytes(), name);
-        assert_eq!(key(r"\q").unwrap_err().code(), 2);
+        assert_eq!(key(&text::escape(name), false).unwrap().bytes(), name);
+        assert_eq!(key(r"\x41", true).unwrap().bytes(), br"\x41");
+        assert_eq!(key(r"\q", false).unwrap_err().code(), 2);
     }
 
     #[test]
     fn a_key_given_twice_counts_once() {
         let given = ["a".to_owned(), r"\x61".to_owned(), "b".to_owned()];
-        assert_eq!(keys(&given).unwrap().len(), 2);
+        assert_eq!(keys(&given, false).unwrap().len(), 2);
     }
 }

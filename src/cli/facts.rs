@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::cli::output::bytes;
+use crate::cli::unknown::{NOT_REPORTED, explain, refusal};
 use crate::model::{
     Aof, Break, Bytes, Database, Key, KeyFacts, KeyRow, Link, Part, Persistence, Rates, Replica,
     Replication, Sample, SaveStatus, SlabClass, Slabs, Ttl, UnixMs, ratio, units,
@@ -25,10 +26,10 @@ pub fn overview(sample: &Sample, rates: Option<&Result<Rates, Break>>) -> Value 
             Some(Err(reason)) => break_words(reason),
             _ => "ask for a window: --window 5s".to_owned(),
         };
-        unsupported.insert("ops_per_s".into(), why.clone().into());
         if rates.is_some() {
-            unsupported.insert("window".into(), why.into());
+            unsupported.insert("window".into(), why.clone().into());
         }
+        unsupported.entry("ops_per_s").or_insert(why.into());
     }
     let mut data = json!({
         "engine": identity.engine.name().to_lowercase(),
@@ -74,27 +75,14 @@ pub fn overview(sample: &Sample, rates: Option<&Result<Rates, Break>>) -> Value 
     if rates.is_some() {
         data["window"] = measured.map_or(Value::Null, window);
     }
-    explain_nulls(&data, &mut unsupported);
-    data["unsupported"] = Value::Object(unsupported);
-    data
-}
-
-/// No null without a reason, be it a general one.
-fn explain_nulls(data: &Value, unsupported: &mut Map<String, Value>) {
-    let unknown = data
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| value.is_null());
-    for (field, _) in unknown {
-        let why = match field.as_str() {
-            "hit_ratio" if !data["hits"].is_null() => "there were no lookups yet",
-            _ => "the server does not report it",
-        };
+    if sample.counters.hits.is_some() && data["hit_ratio"].is_null() {
         unsupported
-            .entry(field.as_str())
-            .or_insert_with(|| why.into());
+            .entry("hit_ratio")
+            .or_insert("there were no lookups yet".into());
     }
+    data["unsupported"] = Value::Object(unsupported);
+    explain(&mut data, refusal(sample).unwrap_or(NOT_REPORTED));
+    data
 }
 
 /// Hits by lookups since the counters began.
@@ -259,7 +247,12 @@ pub fn key_row(row: &KeyRow, now: UnixMs) -> Value {
             "ttl_ms": null,
             "size_bytes": null,
             "idle_s": null,
-            "unsupported": { "type": NOT_SAID, "ttl_ms": NOT_SAID, "size_bytes": NOT_SAID },
+            "unsupported": {
+                "type": NOT_SAID,
+                "ttl_ms": NOT_SAID,
+                "size_bytes": NOT_SAID,
+                "idle_s": NOT_SAID,
+            },
         });
     };
     let mut record = json!({
@@ -270,13 +263,14 @@ pub fn key_row(row: &KeyRow, now: UnixMs) -> Value {
         "idle_s": idle.map(seconds),
     });
     let unknown = [
-        ("ttl_ms", *ttl == Ttl::Unknown),
-        ("size_bytes", size.is_none()),
+        ("ttl_ms", *ttl == Ttl::Unknown, NOT_SAID),
+        ("size_bytes", size.is_none(), NOT_SAID),
+        ("idle_s", idle.is_none(), "the server did not tell it"),
     ];
     let unsupported: Map<String, Value> = unknown
         .into_iter()
-        .filter(|(_, is_unknown)| *is_unknown)
-        .map(|(field, _)| (field.to_owned(), NOT_SAID.into()))
+        .filter(|(_, is_unknown, _)| *is_unknown)
+        .map(|(field, _, why)| (field.to_owned(), why.into()))
         .collect();
     if !unsupported.is_empty() {
         record["unsupported"] = Value::Object(unsupported);

@@ -21,7 +21,7 @@ pub struct Globals {
     pub host: Option<String>,
 
     /// TCP port
-    #[arg(short, long, help_heading = "Target")]
+    #[arg(short, long, help_heading = "Target", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 
     /// Unix socket, instead of host and port

@@ -123,17 +123,18 @@ pub fn tree() -> clap::Command {
 const GENERAL_HELP: &str = "\
 Dashboard and commands for Redis, Valkey and Memcached
 
-Without a command it opens the dashboard. TARGET is a profile of the configuration file or a URL;
-without one it is the configured default, else CACHEDECK_TARGET, else whatever answers on
-127.0.0.1:6379 or 127.0.0.1:11211.
+Without a command it opens the dashboard. TARGET is a profile of the
+configuration file or a URL; without one it is the configured default, else
+CACHEDECK_TARGET, else whatever answers on 127.0.0.1:6379 or 127.0.0.1:11211.
 
-    cachedeck                                    the dashboard on the local server
-    cachedeck redis://10.0.0.7:6379 info         one reading of the overview
-    cachedeck prod keys 'session:*' -o ndjson    keys as records, one a line
-    cachedeck -h 10.0.0.7 -p 6380 info           flags as redis-cli has them
+    cachedeck                                  the dashboard on the local server
+    cachedeck redis://10.0.0.7:6379 info       one reading of the overview
+    cachedeck prod keys 'session:*' -o ndjson  keys as records, one a line
+    cachedeck -h 10.0.0.7 -p 6380 info         flags as redis-cli has them
 
-Exit codes: 0 done, 1 the answer is no, 2 usage or configuration, 3 no connection, 4 not permitted,
-5 refused by the guard, 6 partial, 130 interrupted.";
+Exit codes: 0 done, 1 the answer is no, 2 usage or configuration,
+3 no connection, 4 not permitted, 5 refused by the guard, 6 partial,
+130 interrupted.";
 
 /// Finds command and target among the words, and tells `-h HOST` from `-h`.
 fn sort(words: Vec<OsString>) -> Result<Sorted, Failure> {

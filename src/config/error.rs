@@ -44,8 +44,10 @@ pub enum ConfigError {
         source: TargetError,
     },
     /// `name` is shown escaped, and left out when it may hold a password.
-    #[error("no profile is called {}", name.as_deref().unwrap_or("that"))]
+    #[error("{}no profile is called {}", prefixed(origin), name.as_deref().unwrap_or("that"))]
     NoProfile {
+        /// What names it, where that is not the command line.
+        origin: &'static str,
         name: Option<String>,
         close: Vec<String>,
         is_address: bool,
@@ -65,6 +67,16 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// The same, told of what said so where a person would look for it in vain.
+    pub(super) fn said_by(mut self, who: &'static str) -> Self {
+        match &mut self {
+            Self::NoProfile { origin, .. } => *origin = who,
+            Self::Place { what, .. } => *what = who,
+            _ => {}
+        }
+        self
+    }
+
     /// What to try, where we know something.
     pub fn hint(&self) -> Option<String> {
         match self {

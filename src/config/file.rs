@@ -4,7 +4,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::model::Bytes;
@@ -78,7 +78,9 @@ fn refuse_what_others_wrote(path: &Path, facts: &Metadata) -> Result<(), ConfigE
     if facts.is_dir() {
         return Err(ConfigError::Directory { file });
     }
-    if facts.mode() & 0o022 != 0 {
+    // /dev/null is how one says that nothing is configured, and what is written there is gone.
+    let is_device = facts.file_type().is_char_device();
+    if facts.mode() & 0o022 != 0 && !is_device {
         return Err(ConfigError::OthersCanWrite { file });
     }
     if facts.uid() != 0 && facts.uid() != rustix::process::geteuid().as_raw() {
@@ -130,6 +132,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let said = read(dir.path()).unwrap_err().to_string();
         assert!(said.ends_with("is a directory, not a file"), "{said}");
+    }
+
+    #[test]
+    fn dev_null_configures_nothing() {
+        assert!(read(Path::new("/dev/null")).unwrap().profiles.is_empty());
     }
 
     #[test]

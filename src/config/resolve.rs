@@ -93,10 +93,20 @@ pub fn resolve(
     if let Some(password) = password(named, &found, config, vars, ask)? {
         found.target.password = Some(password);
     }
+    log_in_as_named(&mut found.target);
     Ok(Resolved {
         target: Some(found.target),
         warnings,
     })
+}
+
+/// A user without a password is logged in as such: some need none, and for the others a refusal is
+/// better than going on as somebody else.
+fn log_in_as_named(target: &mut Target) {
+    let needs_login = target.protocol == Protocol::Redis && target.user.is_some();
+    if needs_login && target.password.is_none() {
+        target.password = Some(SecretString::default());
+    }
 }
 
 /// The servers that a machine of one's own would run, to be tried in this order.
@@ -138,16 +148,19 @@ fn unnamed<'a>(
     vars: &Vars,
 ) -> Result<Option<Found<'a>>, ConfigError> {
     let elsewhere = match config.default.as_deref() {
-        Some(default) => Some(default),
-        None => vars.text("CACHEDECK_TARGET")?,
+        Some(default) => Some(("the setting `default`", default)),
+        None => vars
+            .text("CACHEDECK_TARGET")?
+            .map(|text| ("CACHEDECK_TARGET", text)),
     };
     match elsewhere {
-        Some(text) => look_up(text, config, vars).map(|found| {
-            Some(Found {
+        Some((origin, text)) => {
+            let found = look_up(text, config, vars).map_err(|error| error.said_by(origin))?;
+            Ok(Some(Found {
                 is_argument: false,
                 ..found
-            })
-        }),
+            }))
+        }
         // `-n 3` alone means what it means to redis-cli.
         None if named.has_details() => Ok(Some(Found {
             target: local(Protocol::Redis),
@@ -189,6 +202,7 @@ fn look_up<'a>(text: &str, config: &'a Config, vars: &Vars) -> Result<Found<'a>,
     let known = config.profiles.keys().map(String::as_str);
     let may_hold_password = text.contains('@');
     Err(ConfigError::NoProfile {
+        origin: "",
         name: (!may_hold_password).then(|| text::escape(text.as_bytes())),
         close: suggest::close(text, known)
             .into_iter()
@@ -404,6 +418,36 @@ profiles:
         assert_eq!(found(&unnamed, &with_default, &vars).unwrap(), "local -");
         assert_eq!(found(&unnamed, &config(), &vars).unwrap(), "pool -");
         assert_eq!(found(&unnamed, &config(), &nothing).unwrap(), "none");
+    }
+
+    #[test]
+    fn a_default_that_is_none_is_looked_for_where_it_stands() {
+        let with_default = Config {
+            default: Some("prodd".into()),
+            ..config()
+        };
+        let nothing = Vars::default();
+        assert_eq!(
+            found(&Named::default(), &with_default, &nothing),
+            Err("the setting `default`: no profile is called prodd".into())
+        );
+        let vars = Vars::from([("CACHEDECK_TARGET", "http://h")]);
+        let said = found(&Named::default(), &config(), &vars).unwrap_err();
+        assert!(said.starts_with("CACHEDECK_TARGET: "), "{said}");
+    }
+
+    #[test]
+    fn a_user_without_password_is_not_forgotten() {
+        let user = Named {
+            user: Some("ops".into()),
+            ..named("local")
+        };
+        for named in [user, named("redis://ops@127.0.0.1")] {
+            let resolved = resolve(&named, &config(), &Vars::default(), &mut no_prompt);
+            let target = resolved.unwrap().target.unwrap();
+            assert_eq!(target.user.as_deref(), Some("ops"));
+            assert_eq!(target.password.unwrap().expose_secret(), "");
+        }
     }
 
     #[test]

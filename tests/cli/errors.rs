@@ -70,6 +70,74 @@ fn a_user_without_permission_is_told_so() {
 }
 
 #[test]
+fn without_info_what_is_left_is_printed_and_the_code_says_so() {
+    let server = plain();
+    server.run("ACL SETUSER blind on >pw ~* +@all -info -bgsave");
+    server.run("SET k v");
+    let port = server.port().to_string();
+    let ask = |args: &[&str]| {
+        Call::new([&["-p", port.as_str(), "--user", "blind"], args].concat())
+            .env("REDISCLI_AUTH", "pw")
+            .run(&Home::new())
+    };
+    let run = ask(&["info", "-o", "json"]);
+    run.exits(4);
+    let data = &run.json()["data"];
+    assert_eq!((&data["keys"], &data["hits"]), (&1.into(), &().into()));
+    for field in ["hits", "policy", "ops_per_s"] {
+        let why = data["unsupported"][field].as_str().unwrap();
+        assert!(why.starts_with("not permitted: INFO"), "{field}: {why}");
+    }
+    assert_eq!(run.json()["warnings"].as_array().unwrap().len(), 1);
+    let run = ask(&["info"]);
+    run.exits(4);
+    assert!(run.out().contains("keys            1"), "{}", run.out());
+    fails(&ask(&["watch", "--count", "1"]), 4, "not permitted: INFO");
+    fails(&ask(&["replication"]), 4, "not permitted: INFO");
+    fails(&ask(&["snapshot", "status"]), 4, "not permitted: INFO");
+}
+
+#[test]
+fn a_change_that_is_not_permitted_at_all_is_no_partial_one() {
+    let server = plain();
+    server.run("ACL SETUSER reader on >pw ~* +@all -@write");
+    server.run("SET k v");
+    let port = server.port().to_string();
+    let run = Call::new(["-p", &port, "--user", "reader", "delete", "k", "--yes"])
+        .env("REDISCLI_AUTH", "pw")
+        .run(&Home::new());
+    run.exits(4);
+    assert!(run.out().contains("NOPERM"), "{}", run.out());
+}
+
+#[test]
+fn a_user_without_password_is_logged_in_or_refused_but_not_forgotten() {
+    let server = plain();
+    server.run("ACL SETUSER open on nopass ~* +@all -ttl -pttl -pexpiretime -type");
+    server.run("SET k v");
+    let port = server.port().to_string();
+    let run = cachedeck(["-p", &port, "--user", "open", "show", "k"]);
+    fails(&run, 4, "not permitted");
+    let run = cachedeck(["-p", &port, "--user", "nobody", "show", "k"]);
+    fails(&run, 4, "refused the login");
+}
+
+#[test]
+fn one_profile_of_a_later_version_does_not_hide_the_others() {
+    let home = Home::new();
+    let file = home.write(
+        "c.yaml",
+        "profiles:\n  a: { url: 'redis://h' }\n  b: { url: 'redis-cluster://:CANARY@c' }\n",
+    );
+    let config = file.to_str().unwrap();
+    let run = Call::new(["--config", config, "profiles"]).run(&home);
+    run.exits(6);
+    assert!(run.out().contains("redis://h:6379"), "{}", run.out());
+    assert!(run.out().contains("a later version"), "{}", run.out());
+    assert!(!run.out().contains("CANARY") && !run.err().contains("CANARY"));
+}
+
+#[test]
 fn another_server_than_the_url_says() {
     let memcached = MemcachedServer::start(memcached::Options::default());
     let redis = plain();
@@ -116,6 +184,7 @@ fn usage_is_explained() {
         (&["redis://h", "ttl", "k", "--set", "0"], "--set: "),
         (&["redis://h", "ttl", "k", "--set", "1h", "--persist"], "cannot be used with"),
         (&["redis://h:port", "info"],        "port"),
+        (&["-p", "0", "info"],               "0 is not in 1..=65535"),
         (&["--config", "/nowhere.yaml", "info"], "/nowhere.yaml does not exist"),
         (&["redis://h", "watch", "-o", "json"], "--count"),
         (&["redis://h"],                     "needs a terminal"),

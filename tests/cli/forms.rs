@@ -116,7 +116,7 @@ fn every_command_has_help_a_man_page_and_completions() {
             command.name,
             own.out()
         );
-        let page = cachedeck(["man", command.name]);
+        let page = cachedeck(["man"].into_iter().chain(command.name.split(' ')));
         page.succeeds();
         assert!(page.out().contains(".SH NAME"), "{}", page.out());
     }
@@ -125,4 +125,30 @@ fn every_command_has_help_a_man_page_and_completions() {
         script.succeeds();
         assert!(script.out().contains("replication"), "{shell}");
     }
+}
+
+#[test]
+fn help_fits_a_terminal_of_80_columns() {
+    let commands = cachedeck::cli::COMMANDS.iter().map(|command| command.name);
+    for name in commands.chain([""]) {
+        for flag in ["--help", "-h"] {
+            let help = cachedeck(name.split_whitespace().chain([flag]));
+            help.succeeds();
+            let long = help.out().lines().find(|line| line.chars().count() > 80);
+            assert_eq!(long, None, "{name} {flag}");
+        }
+    }
+}
+
+#[test]
+fn ctrl_c_ends_it_also_while_it_prints() {
+    let server = RedisServer::plain(Flavor::Redis);
+    let value = [b"first\n".as_slice(), &vec![b'x'; 8 << 20]].concat();
+    server.cmd(&[b"SET", b"big", &value]);
+    let mut run = Call::new([&server.url(), "show", "big", "--raw"]).start(&Home::new());
+    assert_eq!(run.line().as_deref(), Some("first"));
+    run.signal(rustix::process::Signal::INT);
+    let run = run.wait();
+    run.exits(130);
+    assert!(run.stdout.len() < value.len());
 }

@@ -221,3 +221,28 @@ fn replicas_are_listed_on_both_sides() {
     let text = cachedeck([&replica.url(), "replication"]);
     assert!(text.out().contains("link      up"), "{}", text.out());
 }
+
+#[test]
+fn a_part_says_whether_more_follows() {
+    let server = RedisServer::plain(Flavor::Redis);
+    server.run("RPUSH list a b c");
+    let ask = |args: &[&str]| cachedeck([&[&server.url(), "show", "list"], args].concat());
+    let run = ask(&["--range", ":2", "-o", "ndjson"]);
+    assert_eq!(run.out().lines().count(), 2);
+    let note = "2 of 3 elements, from 0; --range 2: goes on";
+    assert!(run.err().contains(note), "{}", run.err());
+    assert!(ask(&["--range", ":2"]).out().contains(note));
+    assert_eq!(ask(&["-o", "ndjson"]).err(), "");
+    let run = ask(&["--range", "2:"]);
+    assert!(
+        run.out().ends_with("1 of 3 elements, from 2\n"),
+        "{}",
+        run.out()
+    );
+    let run = ask(&["--range", "9:"]);
+    assert!(
+        run.out().ends_with("0 of 3 elements, from 9\n"),
+        "{}",
+        run.out()
+    );
+}

@@ -31,7 +31,37 @@ fn promised(target: &str, command: &str, args: &[&str]) -> Value {
         "{command} {args:?}: {wrong:#?}\n{printed:#}"
     );
     assert_eq!(printed["target"], target);
+    assert_no_null_without_reason(command, &printed["data"], &[]);
     printed["data"].clone()
+}
+
+/// A null is explained in `unsupported` of a record around it, or is one that the contract explains.
+fn assert_no_null_without_reason(command: &str, value: &Value, reasons: &[(String, &Value)]) {
+    match value {
+        Value::Null => {
+            let (path, _) = reasons.last().expect("data is an object");
+            let is_explained = reasons.iter().any(|(path, given)| given[path].is_string());
+            let is_contract = ["ttl_ms", "expires_at", "cut", "at", "why", "cost", "undo"]
+                .iter()
+                .any(|name| path == name || path.ends_with(&format!(".{name}")));
+            assert!(is_explained || is_contract, "{command}: {path}");
+        }
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| assert_no_null_without_reason(command, item, reasons)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let mut inside: Vec<(String, &Value)> = reasons
+                    .iter()
+                    .map(|(path, given)| (format!("{path}.{name}"), *given))
+                    .collect();
+                let given = fields.get("unsupported").unwrap_or(&Value::Null);
+                inside.push((name.clone(), given));
+                assert_no_null_without_reason(command, value, &inside);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn seed(server: &RedisServer) {

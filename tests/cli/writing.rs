@@ -2,6 +2,7 @@
 
 use crate::common::memcached::{self, MemcachedServer};
 use crate::common::program::{Call, Home, cachedeck};
+use crate::common::proxy::FaultProxy;
 use crate::common::pty::Start;
 use crate::common::redis::{Flavor, RedisServer};
 use crate::common::resp::Reply;
@@ -26,6 +27,34 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     assert_eq!(exist(&server, "a b"), 2);
     cachedeck([&server.url(), "ttl", "a", "--set", "1h", "--dry-run"]).succeeds();
     assert_eq!(server.run("TTL a"), Reply::Int(-1));
+}
+
+#[test]
+fn a_dry_run_sends_no_change() {
+    let server = seeded();
+    let proxy = FaultProxy::to(([127, 0, 0, 1], server.port()).into());
+    let port = proxy.port().to_string();
+    let changes: [&[&str]; 4] = [
+        &["delete", "a"],
+        &["ttl", "a", "--set", "1h"],
+        &["ttl", "a", "--persist"],
+        &["snapshot", "create"],
+    ];
+    for change in changes {
+        cachedeck([&["-p", port.as_str()], change, &["--dry-run"]].concat()).succeeds();
+    }
+    let is_sent = |word: &str| {
+        let sent = format!("\r\n${}\r\n{word}\r\n", word.len());
+        proxy
+            .sent()
+            .windows(sent.len() + 2)
+            .any(|some| some[0] == b'*' && some[2..] == *sent.as_bytes())
+    };
+    for word in ["UNLINK", "DEL", "PEXPIRE", "PEXPIREAT", "PERSIST", "BGSAVE"] {
+        assert!(!is_sent(word), "{word} was sent");
+    }
+    cachedeck(["-p", &port, "delete", "a", "--yes"]).succeeds();
+    assert!(is_sent("UNLINK"));
 }
 
 #[test]
@@ -110,6 +139,20 @@ fn a_key_of_any_bytes_can_be_named_as_it_is_printed() {
         .and_then(|line| line.split(',').next());
     cachedeck([&url, "delete", printed.expect("one key"), "--yes"]).succeeds();
     assert_eq!(server.run("DBSIZE"), Reply::Int(0));
+}
+
+#[test]
+fn a_name_from_json_reaches_no_other_key() {
+    let server = RedisServer::plain(Flavor::Redis);
+    server.cmd(&[b"SET", br"\x41", b"backslash"]);
+    server.run("SET A other");
+    let url = server.url();
+    let listed = cachedeck([&url, "keys", "-o", "ndjson", "*x41"]);
+    let record: serde_json::Value = serde_json::from_str(listed.out()).unwrap();
+    let name = record["key"].as_str().unwrap();
+    cachedeck([&url, "delete", "--literal", name, "--yes"]).succeeds();
+    assert_eq!(exist(&server, "A"), 1);
+    assert_eq!(cachedeck([&url, "keys"]).out().lines().count(), 2);
 }
 
 #[test]

@@ -8,9 +8,10 @@ use crate::model::{Change, Outcome};
 
 /// Delete keys
 ///
-/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for a backslash. It is
-/// no pattern. The plan is shown and asked about first; --yes answers beforehand. Exits with 1 when
-/// there was no such key and with 6 when only some could be deleted.
+/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for
+/// a backslash. It is no pattern. The plan is shown and asked about first; --yes
+/// answers beforehand. Exits with 1 when there was no such key and with 6 when
+/// only some could be deleted.
 ///
 /// Example:
 ///
@@ -25,6 +26,10 @@ pub struct DeleteArgs {
     #[arg(required = true, value_name = "KEY")]
     key: Vec<String>,
 
+    /// Take KEY as it is, without escapes: as `key` of JSON has it
+    #[arg(long)]
+    literal: bool,
+
     #[command(flatten)]
     consent: ConsentArgs,
 }
@@ -35,7 +40,7 @@ pub fn args(command: clap::Command) -> clap::Command {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: DeleteArgs = call.args();
-    let keys = consent::keys(&args.key)?;
+    let keys = consent::keys(&args.key, args.literal)?;
     let visit = call.visit()?;
     let change = Change::Delete { keys };
     let outcome = consent::carry_out(call, &visit, "delete", change, args.consent)?;

@@ -9,9 +9,10 @@ use crate::cli::{Call, Failure, Next};
 
 /// Start private servers with sample data and open the dashboard on them
 ///
-/// Uses valkey-server or redis-server and memcached, as found on PATH, in a temporary directory
-/// with gentle traffic. When the dashboard is left, the servers end and nothing stays behind. Where
-/// there is no terminal, prints the overview of each server once instead.
+/// Uses valkey-server or redis-server and memcached, as found on PATH, in a
+/// temporary directory with gentle traffic. When the dashboard is left, the
+/// servers end and nothing stays behind. Where there is no terminal, prints the
+/// overview of each server once instead.
 ///
 /// Example:
 ///

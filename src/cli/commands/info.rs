@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::output::{self, Envelope, Output};
 use crate::cli::overview::Overview;
-use crate::cli::{Call, Failure, Format, Next};
+use crate::cli::{Call, Failure, Format, Next, unknown};
 use crate::engine::{Backend, Fault, Server};
 use crate::model::{Break, Rates, Sample, Target, parse_duration};
 
@@ -15,9 +15,11 @@ const DEMO_WINDOW: Duration = Duration::from_secs(2);
 
 /// Print the overview of a server
 ///
-/// Identity, hit ratio, rates, memory, clients, keyspace, replication and persistence, or the slabs
-/// of Memcached. Hit ratio and counters are over the server's lifetime; with --window two readings
-/// are taken, and rates are over the time between them. What is not known says so, and why.
+/// Identity, hit ratio, rates, memory, clients, keyspace, replication and
+/// persistence, or the slabs of Memcached. Hit ratio and counters are over the
+/// server's lifetime; with --window two readings are taken, and rates are over
+/// the time between them. What is not known says so, and why. Where INFO is not
+/// permitted, what is left is printed, and the exit code is 4.
 ///
 /// Example:
 ///
@@ -57,9 +59,17 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         rates,
         with_raw: args.all,
     };
-    let envelope = call.envelope("info", &visit, Vec::new());
+    let refused = unknown::refused("info", &visit.target.name, &sample);
+    let is_document = matches!(call.format(), Format::Json | Format::Yaml);
+    let warnings = refused
+        .as_ref()
+        .err()
+        .into_iter()
+        .filter(|_| is_document)
+        .map(|one| one.error.clone());
+    let envelope = call.envelope("info", &visit, warnings.collect());
     call.output().answer(&envelope, &answer)?;
-    Ok(Next::Exit(0))
+    refused.map(|()| Next::Exit(0))
 }
 
 /// Prints the overviews of several servers, one after the other, as a demo without a terminal does.

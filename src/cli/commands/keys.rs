@@ -21,11 +21,13 @@ use crate::text;
 
 /// List keys with type, TTL and size
 ///
-/// PATTERN is a glob as the server knows it (`session:*`). The keyspace is walked in small steps,
-/// and what passes the filters is printed on the way; how much was seen is told on stderr at the
-/// end. While a server reorganises its tables a key may come twice; --sort and -o json print it
-/// once. Bytes that are no text are printed as `\x00`, a backslash as `\\`, so that every name can
-/// be given back to `show`, `ttl` and `delete`.
+/// PATTERN is a glob as the server knows it (`session:*`). The keyspace is walked
+/// in small steps, and what passes the filters is printed on the way; how much
+/// was seen is told on stderr at the end. While a server reorganises its tables a
+/// key may come twice; --sort and -o json print it once. Bytes that are no text
+/// are printed as `\x00`, a backslash as `\\`, so that every name can be given
+/// back to `show`, `ttl` and `delete`. JSON has names as they are; those are given
+/// back with --literal.
 ///
 /// Example:
 ///

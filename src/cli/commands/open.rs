@@ -14,9 +14,9 @@ use crate::model::{Target, parse_duration};
 
 /// Open the dashboard
 ///
-/// The default command. Without a target it opens the config's `default`, else CACHEDECK_TARGET,
-/// else what answers on 127.0.0.1:6379 and 127.0.0.1:11211. With -t several targets can be open at
-/// once.
+/// The default command. Without a target it opens the config's `default`, else
+/// CACHEDECK_TARGET, else what answers on 127.0.0.1:6379 and 127.0.0.1:11211.
+/// With -t several targets can be open at once.
 ///
 /// Example:
 ///

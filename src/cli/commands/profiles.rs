@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::call::{now, of_config};
+use crate::cli::call::now;
 use crate::cli::output::{Answer, Envelope, Look, Paint, Sheet};
-use crate::cli::{Call, Failure, Next};
-use crate::model::{Environment, Target};
+use crate::cli::{Call, Failure, Kind, Next};
+use crate::config::{Config, Profile, Vars};
+use crate::model::Environment;
 use crate::text;
 
 /// Print the profiles of the configuration file
@@ -29,16 +30,13 @@ pub fn args(command: clap::Command) -> clap::Command {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let config = call.config()?.clone();
-    let mut profiles = Vec::with_capacity(config.profiles.len());
-    for name in config.profiles.keys() {
-        let target = config
-            .target(name, call.vars())
-            .expect("the name comes from the profiles")
-            .map_err(|error| of_config(&error))?;
-        profiles.push(target);
-    }
+    let profiles: Vec<Entry> = config
+        .profiles
+        .iter()
+        .map(|(name, profile)| Entry::of(name, profile, &config, call.vars()))
+        .collect();
     if profiles.is_empty() {
-        let place = config.file.or_else(crate::config::Config::default_path);
+        let place = config.file.or_else(Config::default_path);
         let place = place.map_or_else(String::new, |path| {
             format!(" in {}", text::escape(path.as_os_str().as_encoded_bytes()))
         });
@@ -55,17 +53,48 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         default: config.default.as_deref(),
     };
     call.output().answer(&envelope, &answer)?;
-    Ok(Next::Exit(0))
+    let wrong = profiles.iter().filter(|one| one.address.is_err()).count();
+    match wrong {
+        0 => Ok(Next::Exit(0)),
+        _ => Err(Failure::new(
+            Kind::Partial,
+            format!("{wrong} of {} profiles cannot be used", profiles.len()),
+        )),
+    }
+}
+
+/// A profile, also one of which nothing more is known than its name and what is wrong with it.
+struct Entry {
+    name: String,
+    address: Result<String, String>,
+    environment: Environment,
+    is_read_only: bool,
+}
+
+impl Entry {
+    fn of(name: &str, profile: &Profile, config: &Config, vars: &Vars) -> Self {
+        let target = config
+            .target(name, vars)
+            .expect("the name comes from the profiles");
+        Self {
+            name: name.to_owned(),
+            address: target
+                .map(|target| target.address())
+                .map_err(|error| error.to_string()),
+            environment: profile.environment,
+            is_read_only: profile.read_only,
+        }
+    }
 }
 
 struct Profiles<'a> {
-    profiles: &'a [Target],
+    profiles: &'a [Entry],
     default: Option<&'a str>,
 }
 
 impl Profiles<'_> {
-    fn is_default(&self, target: &Target) -> bool {
-        self.default == Some(&target.name)
+    fn is_default(&self, profile: &Entry) -> bool {
+        self.default == Some(&profile.name)
     }
 }
 
@@ -77,14 +106,18 @@ impl Answer for Profiles<'_> {
     fn records(&self) -> Vec<Value> {
         self.profiles
             .iter()
-            .map(|target| {
-                json!({
-                    "name": target.name,
-                    "address": target.address(),
-                    "environment": environment(target.environment),
-                    "is_read_only": target.is_read_only,
-                    "is_default": self.is_default(target),
-                })
+            .map(|profile| {
+                let mut record = json!({
+                    "name": profile.name,
+                    "address": profile.address.as_ref().ok(),
+                    "environment": environment(profile.environment),
+                    "is_read_only": profile.is_read_only,
+                    "is_default": self.is_default(profile),
+                });
+                if let Err(why) = &profile.address {
+                    record["unsupported"] = json!({ "address": why });
+                }
+                record
             })
             .collect()
     }
@@ -107,19 +140,18 @@ impl Answer for Profiles<'_> {
         let rows: Vec<Vec<String>> = self
             .profiles
             .iter()
-            .map(|target| {
+            .map(|profile| {
                 let notes = [
-                    (self.is_default(target), "default"),
-                    (target.is_read_only, "read-only"),
+                    self.is_default(profile).then_some("default"),
+                    profile.is_read_only.then_some("read-only"),
+                    profile.address.as_ref().err().map(String::as_str),
                 ];
-                let notes: Vec<&str> = notes
-                    .into_iter()
-                    .filter_map(|(is_so, word)| is_so.then_some(word))
-                    .collect();
+                let notes: Vec<&str> = notes.into_iter().flatten().collect();
+                let address = profile.address.as_deref().unwrap_or("?");
                 vec![
-                    text::escape(target.name.as_bytes()),
-                    text::escape(target.address().as_bytes()),
-                    environment(target.environment)
+                    text::escape(profile.name.as_bytes()),
+                    text::escape(address.as_bytes()),
+                    environment(profile.environment)
                         .unwrap_or_default()
                         .to_owned(),
                     notes.join(", "),

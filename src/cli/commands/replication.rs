@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::output::{Answer, Look, Paint, Sheet};
-use crate::cli::{Call, Failure, Kind, Next, facts};
+use crate::cli::{Call, Failure, Kind, Next, facts, unknown};
 use crate::engine::Backend;
 use crate::model::{Feature, Link, Replication, Role, units};
 use crate::text;
@@ -32,6 +32,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let visit = call.visit()?;
     let sample = call.ask(&visit, visit.server.sample())?;
     let Some(replication) = &sample.replication else {
+        unknown::refused("replication", &visit.target.name, &sample)?;
         let why = match visit.server.features().need(Feature::Replication) {
             Err(missing) => missing.0.clone(),
             Ok(()) => "the server would not say".to_owned(),
@@ -62,6 +63,7 @@ impl Answer for Answered<'_> {
         if let (Some(data), Value::Object(all)) = (data.as_object_mut(), all) {
             data.extend(all);
         }
+        unknown::explain(&mut data, unknown::NOT_REPORTED);
         data
     }
 

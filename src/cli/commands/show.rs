@@ -6,16 +6,17 @@ use serde_json::{Map, Value as Json, json};
 use crate::cli::call::now;
 use crate::cli::commands::keys::ttl_words;
 use crate::cli::output::{Answer, Look, Output, Paint};
-use crate::cli::{Call, Failure, Kind, Next, Visit, consent, facts};
+use crate::cli::{Call, Failure, Format, Kind, Next, Visit, consent, facts, unknown};
 use crate::engine::Backend;
 use crate::model::{Key, KeyCard, KeyFacts, KeyKind, Part, Ttl, UnixMs, Value, Window, units};
 use crate::text::{self, Shape, Tabs};
 
 /// Print a key's card and its value
 ///
-/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for a backslash. Of a
-/// string the first 64 KiB are read, of a collection the first 100 elements; --range reads another
-/// part. Reading does not count as an access of the key, where the server lets us.
+/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for
+/// a backslash. Of a string the first 64 KiB are read, of a collection the first
+/// 100 elements; --range reads another part. Reading does not count as an access
+/// of the key, where the server lets us.
 ///
 /// Example:
 ///
@@ -33,6 +34,10 @@ use crate::text::{self, Shape, Tabs};
 pub struct ShowArgs {
     /// Key to show
     key: String,
+
+    /// Take KEY as it is, without escapes: as `key` of JSON has it
+    #[arg(long)]
+    literal: bool,
 
     /// How to print strings
     #[arg(long, value_enum, default_value = "auto", value_name = "AS")]
@@ -94,7 +99,7 @@ fn range(words: &str) -> Result<Range, String> {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: ShowArgs = call.args();
-    let key = consent::key(&args.key)?;
+    let key = consent::key(&args.key, args.literal)?;
     let visit = call.visit()?;
     let kind = kind(call, &visit, &key)?;
     if args.raw {
@@ -109,7 +114,10 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         decode: args.decode,
         now: now(),
     };
-    let envelope = call.envelope("show", &visit, Vec::new());
+    // The other forms say in themselves that something is missing.
+    let is_told_aside = matches!(call.format(), Format::Ndjson | Format::Csv);
+    let note = answer.part_note().filter(|_| is_told_aside);
+    let envelope = call.envelope("show", &visit, note.into_iter().collect());
     call.output().answer(&envelope, &answer)?;
     Ok(Next::Exit(0))
 }
@@ -217,7 +225,7 @@ impl Answer for Shown<'_> {
         if let Part::Opaque(why) = &value.part {
             unsupported.insert("value".into(), why.as_str().into());
         }
-        json!({
+        let mut data = json!({
             "key": facts::key(&card.key),
             "type": card.kind.word(),
             "encoding": card.encoding,
@@ -241,7 +249,9 @@ impl Answer for Shown<'_> {
             "exact": !self.is_part(),
             "cut": value.cut,
             "unsupported": unsupported,
-        })
+        });
+        unknown::explain(&mut data, unknown::NOT_REPORTED);
+        data
     }
 
     /// A collection gives a record per element.
@@ -306,13 +316,15 @@ impl Shown<'_> {
             .value
             .of
             .map_or_else(|| "unknown".to_owned(), units::count);
-        let shown = units::count(self.shown());
-        let from = self.value.from;
-        Some(format!(
-            "… {shown} of {of} {unit}, from {}; --range {}: goes on",
-            units::count(from),
-            from.saturating_add(self.shown())
-        ))
+        let (from, shown) = (self.value.from, self.shown());
+        let end = from.saturating_add(shown);
+        let goes_on = match self.value.of {
+            Some(of) if end >= of => String::new(),
+            _ => format!("; --range {end}: goes on"),
+        };
+        let shown = units::count(shown);
+        let from = units::count(from);
+        Some(format!("… {shown} of {of} {unit}, from {from}{goes_on}"))
     }
 
     fn card_lines(&self, look: Look) -> Vec<String> {

@@ -14,9 +14,9 @@ use crate::text;
 
 /// Print, set or remove the TTL of keys
 ///
-/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for a backslash.
-/// Without --set, --at or --persist nothing is changed. A change shows its plan and asks first;
-/// --yes answers beforehand.
+/// KEY is given as `keys` prints it: `\x00` for a byte that is no text, `\\` for
+/// a backslash. Without --set, --at or --persist nothing is changed. A change
+/// shows its plan and asks first; --yes answers beforehand.
 ///
 /// Example:
 ///
@@ -32,6 +32,10 @@ pub struct TtlArgs {
     /// Keys
     #[arg(required = true, value_name = "KEY")]
     key: Vec<String>,
+
+    /// Take KEY as it is, without escapes: as `key` of JSON has it
+    #[arg(long)]
+    literal: bool,
 
     /// Let them live so long from now on: `90s`, `2h`, `1d12h`
     #[arg(long, value_name = "DURATION", group = "wish")]
@@ -55,7 +59,7 @@ pub fn args(command: clap::Command) -> clap::Command {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: TtlArgs = call.args();
-    let keys = consent::keys(&args.key)?;
+    let keys = consent::keys(&args.key, args.literal)?;
     let Some(wish) = wish(&args, now())? else {
         if args.consent.dry_run || args.consent.yes {
             return Err(Failure::usage(

@@ -10,16 +10,17 @@ use crate::cli::call::now;
 use crate::cli::facts;
 use crate::cli::output::{Answer, Envelope, Look, Output, Paint, Sheet};
 use crate::cli::overview::Overview;
-use crate::cli::{Call, Failure, Format, Next, Visit};
+use crate::cli::{Call, Failure, Format, Next, Visit, unknown};
 use crate::engine::{Backend, Fault};
 use crate::model::{Break, Rates, Sample, parse_duration, units};
 use crate::text;
 
 /// Print the overview as a line or a record per interval
 ///
-/// Hit ratio and rates are over the interval that ends with the line. A server that goes away is
-/// reported on stderr and tried again, until the count is reached or Ctrl-C is pressed; a restart
-/// or a counter reset is named, since no rate reaches over it.
+/// Hit ratio and rates are over the interval that ends with the line. A server
+/// that goes away is reported on stderr and tried again, until the count is
+/// reached or Ctrl-C is pressed; a restart or a counter reset is named, since no
+/// rate reaches over it.
 ///
 /// Example:
 ///
@@ -76,6 +77,7 @@ async fn follow(args: &WatchArgs, visit: &Visit, printer: &mut Printer<'_>) -> R
         .sample()
         .await
         .map_err(|fault| failure(&fault))?;
+    unknown::refused("watch", &visit.target.name, &before)?;
     let mut lost: Option<Failure> = None;
     let start = tokio::time::Instant::now() + args.interval;
     let mut ticks = interval_at(start, args.interval);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::commands::snapshot::status::persistence;
 use crate::cli::consent::{self, ConsentArgs};
 use crate::cli::output::{Answer, Look, Paint};
-use crate::cli::{Call, Failure, Kind, Next, Visit, facts};
+use crate::cli::{Call, Failure, Kind, Next, Visit, facts, unknown};
 use crate::engine::Backend;
 use crate::model::{
     Change, Outcome, Persistence, Preflight, SnapshotState, SnapshotWatch, Verdict, units,
@@ -19,10 +19,11 @@ use crate::text;
 
 /// Have the server write a snapshot
 ///
-/// What speaks for and against it is printed first (is one running, is there memory for the copy,
-/// how did the last one go), then the plan, then you are asked; --yes answers beforehand. Ends when
-/// the server has accepted; with --wait, when the snapshot is known to be good: no save is running,
-/// the last one ended well and its time has moved on. A snapshot that failed exits with 1.
+/// What speaks for and against it is printed first (is one running, is there
+/// memory for the copy, how did the last one go), then the plan, then you are
+/// asked; --yes answers beforehand. Ends when the server has accepted; with
+/// --wait, when the snapshot is known to be good: no save is running, the last
+/// one ended well and its time has moved on. A snapshot that failed exits with 1.
 ///
 /// Example:
 ///
@@ -56,7 +57,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         let sample = visit.server.sample().await?;
         Ok((sample, visit.server.preflight().await?))
     })?;
-    let before = persistence("snapshot create", &visit, before.persistence)?;
+    let before = persistence("snapshot create", &visit, before)?;
     eprint!("{}", preflight_lines(&preflight));
     let outcome = consent::carry_out(
         call,
@@ -98,7 +99,7 @@ async fn follow(visit: &Visit, before: &Persistence) -> Result<SnapshotState, Fa
             Failure::of_server("snapshot create", &visit.target.name, &fault)
                 .hint("the snapshot may go on; `snapshot status` tells")
         })?;
-        let now = persistence("snapshot create", visit, sample.persistence)?;
+        let now = persistence("snapshot create", visit, sample)?;
         let state = watch.state(&now);
         if is_shown {
             eprint!("\r\x1b[K");
@@ -155,13 +156,15 @@ impl Answer for Created<'_> {
                 "words": note.words,
             })
         });
-        json!({
+        let mut data = json!({
             "state": state,
             "progress": progress,
             "last_success_at": at.map(units::rfc3339),
             "took_s": took.map(facts::seconds),
             "preflight": preflight.collect::<Value>(),
-        })
+        });
+        unknown::explain(&mut data, unknown::NOT_REPORTED);
+        data
     }
 
     fn text(&self, look: Look) -> String {

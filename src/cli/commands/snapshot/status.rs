@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 
 use crate::cli::output::{Answer, Look};
 use crate::cli::overview::snapshot_words;
-use crate::cli::{Call, Failure, Kind, Next, Visit, facts};
+use crate::cli::{Call, Failure, Kind, Next, Visit, facts, unknown};
 use crate::engine::Backend;
-use crate::model::{Feature, Persistence, SaveStatus, UnixMs, units};
+use crate::model::{Feature, Persistence, Sample, SaveStatus, UnixMs, units};
 use crate::text;
 
 /// Print whether a snapshot is being written, and how the last one went
 ///
-/// In JSON `state` is `running`, `failed`, `ok`, or `idle` when there was none since the server
-/// started.
+/// In JSON `state` is `running`, `failed`, `ok`, or `idle` when there was none
+/// since the server started.
 ///
 /// Example:
 ///
@@ -32,9 +32,10 @@ pub fn args(command: clap::Command) -> clap::Command {
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let visit = call.visit()?;
     let sample = call.ask(&visit, visit.server.sample())?;
+    let now = sample.at;
     let answer = Status {
-        now: sample.at,
-        persistence: &persistence("snapshot status", &visit, sample.persistence)?,
+        now,
+        persistence: &persistence("snapshot status", &visit, sample)?,
     };
     let envelope = call.envelope("snapshot status", &visit, Vec::new());
     call.output().answer(&envelope, &answer)?;
@@ -45,12 +46,11 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
 ///
 /// # Errors
 /// When there is nothing to know.
-pub fn persistence(
-    command: &str,
-    visit: &Visit,
-    known: Option<Persistence>,
-) -> Result<Persistence, Failure> {
-    known.ok_or_else(|| {
+pub fn persistence(command: &str, visit: &Visit, sample: Sample) -> Result<Persistence, Failure> {
+    if sample.persistence.is_none() {
+        unknown::refused(command, &visit.target.name, &sample)?;
+    }
+    sample.persistence.ok_or_else(|| {
         let why = match visit.server.features().need(Feature::Snapshot) {
             Err(missing) => missing.0.clone(),
             Ok(()) => "the server says nothing of its snapshots".to_owned(),
@@ -74,6 +74,7 @@ impl Answer for Status<'_> {
         if let (Some(data), Value::Object(all)) = (data.as_object_mut(), all) {
             data.extend(all);
         }
+        unknown::explain(&mut data, unknown::NOT_REPORTED);
         data
     }
 
