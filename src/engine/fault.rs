@@ -132,6 +132,9 @@ impl Fault {
                 "it answers only its own machine until it has a password: connect from there, or set one"
                     .into(),
             ),
+            Self::Login { why, .. } if why.contains("without any password") => {
+                Some("the server needs no password: leave it out".into())
+            }
             Self::Login { .. } => Some(
                 "give the password with --askpass, --password-file, REDISCLI_AUTH or a profile"
                     .into(),
