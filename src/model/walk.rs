@@ -47,4 +47,6 @@ pub struct Coverage {
     pub is_complete: bool,
     /// Found, counted, and not kept since the list was full.
     pub not_kept: u64,
+    /// The server waits for whoever walks: a reader that stops reading holds it up.
+    pub holds_server: bool,
 }

@@ -163,7 +163,7 @@ impl App {
             Action::Palette => layers::push(self, Layer::palette()),
             Action::Help => layers::push(self, Layer::help()),
             Action::Redraw => self.shell.effects.push(Effect::Redraw),
-            Action::Suspend => self.shell.effects.push(Effect::Suspend),
+            Action::Suspend => self.suspend(),
             Action::Quit => self.shell.effects.push(Effect::Quit(Ending::Left)),
             Action::Interrupt => {
                 let ending = Ending::Signalled(signal_hook::consts::SIGINT);
@@ -344,10 +344,27 @@ impl App {
             Signal::End(number) => Effect::Quit(Ending::Signalled(number)),
             Signal::HungUp => Effect::Quit(Ending::HungUp),
             Signal::Panicked => Effect::Quit(Ending::Panicked),
-            Signal::Stop => Effect::Suspend,
+            Signal::Stop => return self.suspend(),
             Signal::Continue => Effect::Resume,
         };
         self.shell.effects.push(effect);
+    }
+
+    /// Goes to sleep, unless a server would wait for us meanwhile.
+    fn suspend(&mut self) {
+        let held = self
+            .decks
+            .iter()
+            .find(|deck| deck.keys.walking.holds_server());
+        match held.map(|deck| deck.target.name.clone()) {
+            None => self.shell.effects.push(Effect::Suspend),
+            Some(name) => {
+                let text = format!(
+                    "not now: the walk over {name} must end first, it holds the server up while nobody reads"
+                );
+                self.shell.say(Tone::Caution, text);
+            }
+        }
     }
 
     fn expire_flash(&mut self) {

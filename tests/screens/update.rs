@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cachedeck::engine::worker::{Query, Ticket};
-use cachedeck::model::{Target, UnixMs};
+use cachedeck::engine::worker::{Query, Report, Ticket, WalkStep};
+use cachedeck::model::{Coverage, Target, UnixMs, WalkPage};
 use cachedeck::tui::actions::{ACTIONS, readme_keys};
 use cachedeck::tui::event::{Effect, Ending, Event, Signal};
 use cachedeck::tui::panes::PaneId;
@@ -62,6 +62,35 @@ fn signals_end_suspend_and_resume() {
     ));
     assert!(matches!(effect(Signal::Stop), Some(Effect::Suspend)));
     assert!(matches!(effect(Signal::Continue), Some(Effect::Resume)));
+}
+
+#[test]
+fn a_walk_that_holds_its_server_is_not_put_to_sleep() {
+    for holds_server in [false, true] {
+        let mut screen = Screen::of(80, 24).with(redis_up()).press("2");
+        let ticket = std::iter::from_fn(|| screen.asked()).find_map(|query| match query {
+            Query::Walk { ticket, .. } => Some(ticket),
+            _ => None,
+        });
+        let coverage = Coverage {
+            holds_server,
+            ..Coverage::default()
+        };
+        let page = WalkPage {
+            found: Vec::new(),
+            coverage,
+        };
+        let ticket = ticket.expect("the pane begins a walk");
+        screen.tell(Report::Walk {
+            ticket,
+            step: WalkStep::Page(page),
+        });
+        let ctrl_z = crokey::parse("ctrl-z").unwrap().into();
+        for event in [Event::Signal(Signal::Stop), Event::Key(ctrl_z)] {
+            let sleeps = matches!(screen.app.update(event, NOW).pop(), Some(Effect::Suspend));
+            assert_eq!(sleeps, !holds_server);
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! and a task of its own, which reads at full speed into memory, whatever the walk's reader does. A
 //! walk that is dropped is read on and thrown away, since closing early can crash older servers too.
 //!
-//! What cannot be helped: while the whole program is suspended (Ctrl-Z, SIGSTOP) nobody reads, and the
+//! What cannot be helped: while the whole program is stopped by force (SIGSTOP) nobody reads, and the
 //! server's crawler waits until it runs on or ends.
 
 mod drain;
@@ -240,6 +240,7 @@ impl MemcachedServer {
             page: Packed::default(),
             coverage: Coverage {
                 of: stats.count("curr_items"),
+                holds_server: true,
                 ..Coverage::default()
             },
             tell: Some(tell),

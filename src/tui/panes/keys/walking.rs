@@ -71,6 +71,11 @@ impl Walking {
     pub fn is_under_way(&self) -> bool {
         matches!(self.state, State::Running | State::Paused)
     }
+
+    /// Whether the server would be held up if this program stopped reading now.
+    pub fn holds_server(&self) -> bool {
+        self.is_under_way() && self.coverage.holds_server
+    }
 }
 
 #[cfg(test)]
