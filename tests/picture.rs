@@ -31,9 +31,6 @@ fn the_pictures_show_the_demo() {
     take(&demo, "overview", &["hit ratio", "used", "primary"]);
     demo.send("2");
     demo.wait_for("all ");
-    demo.send("v");
-    demo.wait_for("session:");
-    demo.send("j\r");
     demo.wait_for("string");
     take(&demo, "keys", &["session:", "TTL"]);
     demo.send("q");
