@@ -32,4 +32,6 @@ pub use target::{Environment, Limits, Place, Protocol, Target, TargetError, Tls}
 pub use ttl::{Ttl, TtlError, TtlExpr, TtlWish};
 pub use units::{Bytes, SizeError, UnixMs};
 pub use value::{Part, StreamEntry, Value, Window};
-pub use walk::{Coverage, Pace, WalkAsk, WalkKey, WalkPage};
+pub use walk::{
+    Coverage, Encoding, Lack, Pace, Share, Told, WalkAsk, WalkCost, WalkKey, WalkPage, Wants,
+};

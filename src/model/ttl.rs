@@ -23,13 +23,14 @@ const SECONDS_ARE_NOISE: Duration = Duration::from_secs(3600);
 ///
 /// Kept as the moment of expiry on *our* clock (the time left as the server said it, added to the
 /// moment of the answer), so that a countdown needs no further question and no clock agreement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ttl {
     /// It lives until it is deleted or evicted.
     None,
     /// It expires at this moment of our clock.
     Until(UnixMs),
-    /// The server would not say.
+    /// It was not asked, or the server would not say.
+    #[default]
     Unknown,
 }
 

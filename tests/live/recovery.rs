@@ -286,7 +286,8 @@ fn a_walk_goes_on_over_a_new_connection() {
             let backend = backend(&url);
             let ask = WalkAsk {
                 pattern: None,
-                pace: Pace::Brisk,
+                pace: Pace::FullSpeed,
+                ..WalkAsk::default()
             };
             let mut walk = backend.walk(ask).await.expect("a walk");
             let mut names = Vec::new();

@@ -1,7 +1,7 @@
 //! Walks meet every key once it is there for the whole walk, whatever its name is made of.
 
 use cachedeck::engine::Backend;
-use cachedeck::model::{Key, KeyFacts, KeyKind, Pace, Ttl, WalkAsk};
+use cachedeck::model::{Key, KeyFacts, KeyKind, Pace, Told, Ttl, WalkAsk};
 
 use super::bench::{backend, run, walked};
 use crate::common::memcached::{self, MemcachedServer};
@@ -70,7 +70,8 @@ fn a_walk_over_many_keys_covers_them_all_and_says_so() {
             let backend = backend(&url);
             let ask = WalkAsk {
                 pattern: None,
-                pace: Pace::Brisk,
+                pace: Pace::FullSpeed,
+                ..WalkAsk::default()
             };
             let mut walk = backend.walk(ask).await.expect("a walk");
             let (mut names, mut last) = (Vec::new(), None);
@@ -102,7 +103,8 @@ fn a_pattern_is_the_servers_glob_on_every_engine() {
     for url in [redis.url(), memcached.url()] {
         let ask = WalkAsk {
             pattern: Some(b"user:?".to_vec()),
-            pace: Pace::Brisk,
+            pace: Pace::FullSpeed,
+            ..WalkAsk::default()
         };
         let found = run(async { walked(&backend(&url), ask).await });
         let names: Vec<&[u8]> = found.iter().map(|one| one.key.bytes()).collect();
@@ -119,15 +121,23 @@ fn a_walk_on_memcached_brings_ttl_and_size_for_free() {
     let found = run(async { walked(&backend(&url), WalkAsk::default()).await });
     let facts: Vec<_> = found
         .iter()
-        .map(|one| one.free.clone().expect("facts of the dump"))
+        .map(|one| one.told.clone().expect("facts of the dump"))
         .collect();
     assert!(
-        matches!(facts[0], (KeyKind::Item, Ttl::Until(_), Some(_))),
+        matches!(
+            &facts[0],
+            Told {
+                kind: Some(KeyKind::Item),
+                ttl: Ttl::Until(_),
+                size: Some(_),
+                ..
+            }
+        ),
         "{:?}",
         facts[0]
     );
     assert!(
-        matches!(facts[1], (KeyKind::Item, Ttl::None, Some(size)) if size.0 > 3000),
+        matches!(&facts[1], Told { kind: Some(KeyKind::Item), ttl: Ttl::None, size: Some(size), .. } if size.0 > 3000),
         "{:?}",
         facts[1]
     );

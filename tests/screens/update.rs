@@ -79,6 +79,7 @@ fn a_walk_that_holds_its_server_is_not_put_to_sleep() {
         let page = WalkPage {
             found: Vec::new(),
             coverage,
+            ..WalkPage::default()
         };
         let ticket = ticket.expect("the pane begins a walk");
         screen.tell(Report::Walk {

@@ -112,7 +112,8 @@ async fn walk(visit: &Visit, args: &KeysArgs, list: &mut List) -> Result<Coverag
     let failure = |fault: Fault| Failure::of_server("keys", &visit.target.name, &fault);
     let ask = WalkAsk {
         pattern: args.pattern.as_ref().map(|glob| glob.clone().into_bytes()),
-        pace: Pace::Brisk,
+        pace: Pace::FullSpeed,
+        ..WalkAsk::default()
     };
     let mut coverage = Coverage::default();
     let mut walk = visit.server.walk(ask).await.map_err(failure)?;
@@ -143,14 +144,14 @@ async fn rows(visit: &Visit, args: &KeysArgs, found: &[WalkKey]) -> Result<Vec<K
     let free: Option<Vec<KeyRow>> = found
         .iter()
         .map(|one| {
-            let (kind, ttl, size) = one.free.clone()?;
+            let told = one.told.clone()?;
             Some(KeyRow {
                 key: one.key.clone(),
                 facts: Some(KeyFacts::Here {
-                    kind,
-                    ttl,
-                    size,
-                    idle: None,
+                    kind: told.kind?,
+                    ttl: told.ttl,
+                    size: told.size,
+                    idle: told.idle,
                 }),
             })
         })

@@ -13,7 +13,8 @@ use crate::engine::{Backend, Fault};
 use crate::guard::{Audit, Consent, Permit, Policy, plan};
 use crate::model::{
     Break, Change, Coverage, Environment, Feature, Key, KeyFacts, KeyOutcome, Limits, Outcome,
-    Part, Place, Protocol, Target, Ttl, TtlWish, Value, WalkAsk, WalkKey, Window, break_between,
+    Part, Place, Protocol, Target, Told, Ttl, TtlWish, Value, WalkAsk, WalkKey, Window,
+    break_between,
 };
 
 /// A memcached of our own, ended with the test.
@@ -241,8 +242,13 @@ async fn every_key_is_listed_also_binary_ones() {
     let (found, _) = list(&server, Some("\u{0}*")).await;
     let binary = found[0].key.clone();
     assert_eq!(binary.bytes(), b"\x00\xff\x00 ");
-    let Some((_, Ttl::Until(_), Some(size))) = &found[0].free else {
-        panic!("{:?}", found[0].free);
+    let Some(Told {
+        ttl: Ttl::Until(_),
+        size: Some(size),
+        ..
+    }) = &found[0].told
+    else {
+        panic!("{:?}", found[0].told);
     };
     let row = server
         .facts(std::slice::from_ref(&binary))

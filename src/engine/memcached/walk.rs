@@ -28,7 +28,7 @@ use crate::engine::memcached::wire::Glob;
 use crate::engine::memcached::{MemcachedServer, Stats};
 use crate::engine::{Fault, dial};
 use crate::model::{
-    Bytes, Coverage, Feature, Key, KeyKind, Place, Ttl, UnixMs, WalkAsk, WalkKey, WalkPage,
+    Bytes, Coverage, Feature, Key, KeyKind, Place, Told, Ttl, UnixMs, WalkAsk, WalkKey, WalkPage,
 };
 
 use drain::{Drain, Start};
@@ -175,13 +175,19 @@ impl Packed {
             let size = Some(u64::from_le_bytes(word(8))).filter(|size| *size != NO_SIZE);
             found.push(WalkKey {
                 key: Key::new(key),
-                free: Some((KeyKind::Item, ttl, size.map(Bytes))),
+                told: Some(Told {
+                    kind: Some(KeyKind::Item),
+                    ttl,
+                    size: size.map(Bytes),
+                    ..Told::default()
+                }),
             });
             rest = after;
         }
         WalkPage {
             found,
             coverage: self.coverage,
+            ..WalkPage::default()
         }
     }
 }
@@ -324,7 +330,7 @@ fn is_near(place: &Place) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Packed;
-    use crate::model::{Bytes, Key, KeyKind, Ttl, UnixMs, WalkKey};
+    use crate::model::{Bytes, Key, KeyKind, Told, Ttl, UnixMs, WalkKey};
 
     #[test]
     fn pages_survive_packing() {
@@ -343,7 +349,12 @@ mod tests {
         }
         let expected = keys.map(|(key, ttl, size)| WalkKey {
             key: Key::new(key),
-            free: Some((KeyKind::Item, ttl, size.map(Bytes))),
+            told: Some(Told {
+                kind: Some(KeyKind::Item),
+                ttl,
+                size: size.map(Bytes),
+                ..Told::default()
+            }),
         });
         assert_eq!(page.unpack().found, expected);
     }

@@ -175,8 +175,8 @@ impl RedisWalk {
             self.count = (self.count * 2).min(self.most);
         }
         self.rest = match self.ask.pace {
-            Pace::Gentle => (answer.took * 4).min(LONGEST_REST),
-            Pace::Brisk => Duration::ZERO,
+            Pace::Budget(_) => (answer.took * 4).min(LONGEST_REST),
+            Pace::FullSpeed => Duration::ZERO,
         };
     }
 
@@ -205,12 +205,13 @@ impl RedisWalk {
             .into_iter()
             .map(|name| WalkKey {
                 key: Key::new(name),
-                free: None,
+                told: None,
             })
             .collect();
         Ok(WalkPage {
             found,
             coverage: self.coverage,
+            ..WalkPage::default()
         })
     }
 

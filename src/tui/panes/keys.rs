@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::engine::worker::{Query, Report, Ticket, WalkStep};
 use crate::engine::{Fault, Kind};
-use crate::model::{Feature, Key, KeyFacts, KeyOutcome, Outcome, Pace, UnixMs, WalkAsk};
+use crate::model::{Feature, Key, KeyFacts, KeyOutcome, Outcome, UnixMs, WalkAsk};
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
 use crate::tui::panes::keys::card::Card;
@@ -174,10 +174,12 @@ fn start_walk(cx: &mut Cx, pattern: Option<Vec<u8>>, is_repeated: bool) {
         is_repeated,
         ..Walking::default()
     };
-    let pace = Pace::Gentle;
     cx.ask(Query::Walk {
         ticket,
-        ask: WalkAsk { pattern, pace },
+        ask: WalkAsk {
+            pattern,
+            ..WalkAsk::default()
+        },
     });
 }
 

@@ -142,7 +142,7 @@ impl Server {
         self.walks += 1;
         let found = self.keys.iter().map(|(name, _)| WalkKey {
             key: Key::new(name.as_slice()),
-            free: None,
+            told: None,
         });
         let coverage = Coverage {
             seen: self.keys.len() as u64,
@@ -153,6 +153,7 @@ impl Server {
         let page = WalkPage {
             found: found.collect(),
             coverage,
+            ..WalkPage::default()
         };
         let mut steps = vec![WalkStep::Page(page)];
         steps.extend(self.ends.then_some(WalkStep::Ended));

@@ -127,10 +127,9 @@ impl Listing {
     /// Takes in what a walk found, and gives the number of the new names.
     pub fn take(&mut self, found: &[WalkKey]) -> usize {
         let keep = |key: &WalkKey| {
-            let free = key.free.as_ref();
-            let free = free.map(|(_, ttl, size)| Free {
-                ttl: *ttl,
-                size: *size,
+            let free = key.told.as_ref().map(|told| Free {
+                ttl: told.ttl,
+                size: told.size,
             });
             matches!(self.names.add(key.key.bytes(), free), Kept::New(_))
         };
@@ -332,12 +331,12 @@ fn largest(names: &Names, id: u32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Bytes, Key, KeyKind, UnixMs};
+    use crate::model::{Bytes, Key, KeyKind, Told, UnixMs};
 
     fn found(names: &[&str]) -> Vec<WalkKey> {
         let key = |name: &&str| WalkKey {
             key: Key::from(*name),
-            free: None,
+            told: None,
         };
         names.iter().map(key).collect()
     }
@@ -396,7 +395,12 @@ mod tests {
         let mut listing = Listing::default();
         let key = |name: &str, ttl, size| WalkKey {
             key: Key::from(name),
-            free: Some((KeyKind::Item, ttl, Some(Bytes(size)))),
+            told: Some(Told {
+                kind: Some(KeyKind::Item),
+                ttl,
+                size: Some(Bytes(size)),
+                ..Told::default()
+            }),
         };
         listing.take(&[
             key("never", Ttl::None, 10),
