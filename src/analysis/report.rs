@@ -159,7 +159,7 @@ pub struct PrefixRow {
 }
 
 /// A key not used for so long counts as idle.
-pub const IDLE_AFTER: Duration = Duration::from_hours(24);
+pub const IDLE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What estimated prefix figures may be off by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,7 +103,7 @@ pub enum Report {
 
 #[derive(Debug)]
 pub enum WalkStep {
-    Page(WalkPage),
+    Page(Box<WalkPage>),
     /// The whole keyspace went by.
     Ended,
     Failed(Fault),
@@ -407,7 +407,7 @@ async fn walk(
             return;
         }
         match walk.step().await {
-            Ok(Some(page)) => say(WalkStep::Page(page)),
+            Ok(Some(page)) => say(WalkStep::Page(Box::new(page))),
             Ok(None) => return say(WalkStep::Ended),
             Err(fault) => return say(WalkStep::Failed(fault)),
         }

@@ -21,6 +21,10 @@ pub struct WalkAsk {
 }
 
 /// What a walk is to tell of each key. A backend tells more where it comes for nothing.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "six questions that are asked or not, each on its own"
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
     pub kind: bool,

@@ -84,7 +84,7 @@ fn a_walk_that_holds_its_server_is_not_put_to_sleep() {
         let ticket = ticket.expect("the pane begins a walk");
         screen.tell(Report::Walk {
             ticket,
-            step: WalkStep::Page(page),
+            step: WalkStep::Page(Box::new(page)),
         });
         let ctrl_z = crokey::parse("ctrl-z").unwrap().into();
         for event in [Event::Signal(Signal::Stop), Event::Key(ctrl_z)] {

@@ -155,7 +155,7 @@ impl Server {
             coverage,
             ..WalkPage::default()
         };
-        let mut steps = vec![WalkStep::Page(page)];
+        let mut steps = vec![WalkStep::Page(Box::new(page))];
         steps.extend(self.ends.then_some(WalkStep::Ended));
         steps
             .into_iter()
