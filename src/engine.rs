@@ -7,6 +7,7 @@ pub mod backend;
 pub mod dial;
 pub mod fault;
 mod gate;
+mod governor;
 pub mod memcached;
 pub mod redis;
 mod tls;

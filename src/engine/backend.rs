@@ -7,8 +7,8 @@ use crate::engine::memcached::{MemcachedServer, MemcachedWalk};
 use crate::engine::redis::{RedisServer, RedisWalk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Features, Key, KeyCard, KeyRow, Outcome, Preflight, Preview, Protocol, Sample, Target,
-    Value, WalkAsk, WalkPage, Window,
+    Change, Features, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview, Protocol, Sample,
+    Target, Value, WalkAsk, WalkPage, Window,
 };
 
 /// A server that can be asked. Connections open when first needed and again after they broke; every
@@ -106,11 +106,20 @@ impl Backend for Server {
 /// A walk under way. Dropping it ends it.
 #[derive(Debug)]
 pub enum Walk {
-    Redis(RedisWalk),
+    Redis(Box<RedisWalk>),
     Memcached(MemcachedWalk),
 }
 
 impl Walk {
+    /// From here on at this pace, where the server leaves a choice.
+    pub fn set_pace(&mut self, pace: Pace) {
+        match self {
+            Self::Redis(walk) => walk.set_pace(pace),
+            // A dump goes as fast as the server's crawler.
+            Self::Memcached(_) => {}
+        }
+    }
+
     /// The next page; `None` after the last one. A page may be empty and is not the end.
     ///
     /// # Errors

@@ -10,11 +10,16 @@ mod card;
 mod commands;
 mod info;
 mod known;
+mod lane;
 mod link;
+mod login;
 mod lookups;
 mod plan;
 mod preflight;
+mod questions;
+mod repeats;
 mod reply;
+mod resp;
 mod sample;
 #[cfg(test)]
 mod scripted;
@@ -85,7 +90,8 @@ impl Backend for RedisServer {
     }
 
     async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {
-        Ok(Walk::Redis(RedisWalk::over(Arc::clone(&self.0), ask)))
+        let walk = RedisWalk::over(Arc::clone(&self.0), ask);
+        Ok(Walk::Redis(Box::new(walk)))
     }
 
     async fn facts(&self, keys: &[Key]) -> Result<Vec<KeyRow>, Fault> {

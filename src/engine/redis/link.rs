@@ -11,7 +11,6 @@ use ::redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisConnectionInfo, RedisError, RedisResult,
     Value, cmd,
 };
-use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -20,14 +19,12 @@ use crate::engine::Fault;
 use crate::engine::dial::{self, Allowance, Stream, dial};
 use crate::engine::gate::Gate;
 use crate::engine::redis::commands::{self, is_covered, reading};
+use crate::engine::redis::login;
 use crate::engine::redis::lookups::Lookups;
 use crate::engine::redis::reply::{Refusal, Reply};
 use crate::engine::redis::stranger;
 use crate::guard::Permit;
 use crate::model::Target;
-
-/// How we introduce ourselves in the server's client list.
-const NAME: &str = "cachedeck";
 
 #[derive(Debug)]
 pub struct Link {
@@ -41,18 +38,14 @@ pub struct Link {
 #[derive(Debug, Default)]
 pub struct Common {
     pub lookups: Lookups,
-    gate: Gate,
+    pub gate: Gate,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     session: Option<Session>,
-    /// Counts the connections that were opened.
-    generation: u64,
     /// The server does not take our reading for an access of the key.
     leaves_no_trace: bool,
-    /// The shortest exchange so far: what the way to the server takes at least.
-    fastest: Option<Duration>,
 }
 
 /// The replies of one flight.
@@ -62,10 +55,6 @@ pub struct Answer {
     pub replies: Vec<Reply>,
     /// From the sending of the first to the arrival of the last.
     pub took: Duration,
-    /// `took` without the way there and back, as far as that is known.
-    pub worked: Duration,
-    /// Another number than before: the connection was opened anew in between.
-    pub generation: u64,
 }
 
 /// A permitted flight that got no answer.
@@ -164,7 +153,7 @@ impl Link {
         let sent = Instant::now();
         let limit = self.target.limits.reply;
         match exchange(session.connection.clone(), flight, limit).await {
-            Ok(replies) => Ok(self.answer(slot, flight, replies, sent.elapsed())),
+            Ok(replies) => Ok(self.answer(flight, replies, sent.elapsed())),
             Err(trouble) => {
                 let fault = self.fault(&trouble, &session.allowance, flight);
                 slot.session = None;
@@ -191,14 +180,14 @@ impl Link {
             .await
             .map_err(|error| self.out_of_protocol("connecting", &error.to_string()))?;
         let left = limits.connect.saturating_sub(began.elapsed());
-        let login = self.login();
+        let login = login::commands(&self.target);
         let sent = Instant::now();
         let greet = async {
             let replies = exchange(session.connection.clone(), &login, left)
                 .await
                 .map_err(|trouble| self.greeting_fault(&trouble, &session.allowance))?;
-            self.check_login(&login, &replies)?;
-            Ok(leaves_no_trace(&login, &replies))
+            login::check(&self.place, &login, &replies)?;
+            Ok(login::leaves_no_trace(&login, &replies))
         };
         // Whatever is wrong with the login explains the rest, so only it ends this early.
         let question =
@@ -207,17 +196,10 @@ impl Link {
         let replies = flown.map_err(|trouble| self.fault(&trouble, &session.allowance, flight))?;
         slot.session = Some(session);
         slot.leaves_no_trace = leaves_no_trace;
-        slot.generation += 1;
-        Ok(self.answer(slot, flight, replies, sent.elapsed()))
+        Ok(self.answer(flight, replies, sent.elapsed()))
     }
 
-    fn answer(
-        &self,
-        slot: &mut Slot,
-        flight: &[Cmd],
-        replies: Vec<Reply>,
-        took: Duration,
-    ) -> Answer {
+    fn answer(&self, flight: &[Cmd], replies: Vec<Reply>, took: Duration) -> Answer {
         let (mut hits, mut misses) = (0, 0);
         for (command, reply) in flight.iter().zip(&replies) {
             match reading(command).and_then(|entry| entry.counted(reply)) {
@@ -227,57 +209,7 @@ impl Link {
             }
         }
         self.common.lookups.add(hits, misses);
-        let fastest = slot.fastest.map_or(took, |fastest| fastest.min(took));
-        slot.fastest = Some(fastest);
-        Answer {
-            replies,
-            took,
-            worked: took.saturating_sub(fastest),
-            generation: slot.generation,
-        }
-    }
-
-    /// What is said before anything else on a new connection.
-    fn login(&self) -> Vec<Cmd> {
-        let mut login = Vec::new();
-        if let Some(password) = &self.target.password {
-            let mut auth = cmd("AUTH");
-            if let Some(user) = &self.target.user {
-                auth.arg(user);
-            }
-            auth.arg(password.expose_secret());
-            login.push(auth);
-        }
-        if self.target.database != 0 {
-            login.push(command(&["SELECT", &self.target.database.to_string()]));
-        }
-        login.push(command(&["CLIENT", "SETNAME", NAME]));
-        // From 7.2 on: reading a value does not make it look recently used.
-        login.push(command(&["CLIENT", "NO-TOUCH", "ON"]));
-        login.push(command(&["CLIENT", "SETINFO", "LIB-NAME", NAME]));
-        let version = env!("CARGO_PKG_VERSION");
-        login.push(command(&["CLIENT", "SETINFO", "LIB-VER", version]));
-        login
-    }
-
-    /// Authentication and the database have to be right; the courtesies may be unknown there.
-    fn check_login(&self, login: &[Cmd], replies: &[Reply]) -> Result<(), Fault> {
-        for (command, reply) in login.iter().zip(replies) {
-            let Err(refusal) = reply else { continue };
-            let title = commands::title(command);
-            if title == "AUTH" {
-                return Err(Fault::Login {
-                    place: self.place.clone(),
-                    why: refusal.words_about_login(),
-                });
-            }
-            let fault = refusal.fault(&self.place, &title);
-            let is_fatal = title.starts_with("SELECT") || matches!(fault, Fault::Login { .. });
-            if is_fatal {
-                return Err(fault);
-            }
-        }
-        Ok(())
+        Answer { replies, took }
     }
 
     /// Why a connection that never worked does not. What came first says whom we met.
@@ -321,14 +253,6 @@ impl Link {
             doing: "waiting for a reply",
         }
     }
-}
-
-/// Whether the server agreed not to touch what we read.
-fn leaves_no_trace(login: &[Cmd], replies: &[Reply]) -> bool {
-    login
-        .iter()
-        .zip(replies)
-        .any(|(command, reply)| commands::title(command) == "CLIENT NO-TOUCH" && reply.is_ok())
 }
 
 /// A command of words that are ours.

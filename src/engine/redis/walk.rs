@@ -1,227 +1,483 @@
-//! Walking the keyspace with `SCAN`, gently.
+//! Walking the keyspace: one flight a step, which asks about the keys of the page before and brings
+//! the next page.
+//!
+//! The questions stand before the SCAN in a flight: the server has just touched those keys, so they
+//! are in its caches still. A page is handed on when its keys are told about, which is one flight
+//! after their names came (two, where elements are counted: that needs the type). At full speed the
+//! next flight is under way while the reader works on the last one.
+//!
+//! Nothing is taken out of the walk before its replies have landed, so a flight that was lost with its
+//! connection is sent again. The cursor stays good over a new connection, but not over a restart of
+//! the server: then the walk begins anew and says so.
+
+mod spending;
+mod telling;
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use ::redis::{Cmd, cmd};
+use std::time::{Duration, Instant};
 
 use crate::engine::Fault;
-use crate::engine::redis::Core;
+use crate::engine::governor::{Flown, Governor};
 use crate::engine::redis::info::Info;
-use crate::engine::redis::link::{Answer, command};
-use crate::engine::redis::reply::{Reply, bytes, count, page};
-use crate::model::{Coverage, Feature, Key, Pace, WalkAsk, WalkKey, WalkPage};
+use crate::engine::redis::lane::{Landed, Lane};
+use crate::engine::redis::questions::{Flight, refusal, view};
+use crate::engine::redis::repeats::Repeats;
+use crate::engine::redis::reply::bytes;
+use crate::engine::redis::resp::{View, next};
+use crate::engine::redis::{Core, now};
+use crate::model::{Coverage, Feature, Key, Lack, Pace, WalkAsk, WalkKey, WalkPage};
 
-/// The first page is small, so that there is something to see at once.
-const FIRST_COUNT: u64 = 100;
-const MOST: u64 = 1000;
-const LEAST: u64 = 100;
-/// A page for which the server worked longer than this is too large: others wait meanwhile.
-const LONG: Duration = Duration::from_millis(2);
-const SHORT: Duration = Duration::from_micros(700);
-const LONGEST_REST: Duration = Duration::from_millis(50);
-/// How long a server that just vanished gets to come back before the walk gives up.
-const COMEBACK: Duration = Duration::from_millis(500);
+use spending::Spending;
+use telling::Teller;
 
-/// A walk under way. The cursor is the server's word for where it stands and stays good over a new
-/// connection, but not over a restart of the server.
+/// A server that vanished in mid walk gets so long to come back, and one that loads its data longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE_WHILE_LOADING: Duration = Duration::from_secs(30);
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
+
+/// A walk under way. Dropping it ends it.
 #[derive(Debug)]
 pub struct RedisWalk {
     core: Arc<Core>,
     ask: WalkAsk,
+    lane: Lane,
+    governor: Governor,
+    teller: Teller,
+    spending: Spending,
     stand: Stand,
+    run_id: Option<String>,
+    /// Names of the latest page, which nothing was asked about yet.
+    named: Vec<Key>,
+    /// Whether they are to be asked about.
+    is_wanted: bool,
+    /// Told about, but for the elements.
+    told: Vec<WalkKey>,
+    flight: Flight,
+    air: Option<Air>,
+    repeats: Repeats,
     coverage: Coverage,
-    count: u64,
-    /// The server is never asked for more at a time.
+    pages: u32,
+    /// The server is never asked for more names at a time.
     most: u64,
-    rest: Duration,
+    is_anew: bool,
+    handed_on: Option<Instant>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Stand {
     Before,
-    At {
-        cursor: Vec<u8>,
-        generation: u64,
-        run_id: Option<String>,
-    },
+    At(Vec<u8>),
     After,
+}
+
+/// What the flight under way is made of, in this order.
+#[derive(Clone, Copy, Debug)]
+struct Air {
+    sent: Instant,
+    lengths: usize,
+    questions: usize,
+    has_page: bool,
 }
 
 impl RedisWalk {
     pub(super) fn over(core: Arc<Core>, ask: WalkAsk) -> Self {
-        let coverage = Coverage {
-            is_filtered: ask.pattern.is_some(),
-            ..Coverage::default()
-        };
+        let lane = Lane::to(core.target.clone(), Arc::clone(&core.common));
         Self {
+            governor: Governor::new(ask.pace, !ask.wants.is_nothing(), Instant::now()),
+            teller: Teller::for_wants(ask.wants),
+            coverage: coverage_of(&ask),
             core,
             ask,
+            lane,
+            spending: Spending::default(),
             stand: Stand::Before,
-            coverage,
-            count: FIRST_COUNT,
-            most: MOST,
-            rest: Duration::ZERO,
+            run_id: None,
+            named: Vec::new(),
+            is_wanted: false,
+            told: Vec::new(),
+            flight: Flight::default(),
+            air: None,
+            repeats: Repeats::default(),
+            pages: 0,
+            most: u64::MAX,
+            is_anew: false,
+            handed_on: None,
         }
     }
 
-    /// The next page; `None` after the last one.
+    /// From here on at this pace.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.ask.pace = pace;
+        self.governor.set_pace(pace, Instant::now());
+    }
+
+    /// The next page; `None` after the last one. A page may be empty and is not the end.
     ///
     /// # Errors
-    /// When the connection broke and did not come back, the server was restarted, or it refuses.
+    /// When the connection broke and did not come back, or the server refuses.
     pub async fn step(&mut self) -> Result<Option<WalkPage>, Fault> {
-        let answer = match &self.stand {
-            Stand::After => return Ok(None),
-            Stand::Before => self.begin().await?,
-            Stand::At { cursor, .. } => {
-                tokio::time::sleep(self.rest).await;
-                let cursor = cursor.clone();
-                self.go_on(&cursor).await?
-            }
-        };
-        self.check_same_server(answer.generation).await?;
-        self.adapt(&answer);
-        let reply = answer.replies.into_iter().last();
-        self.turn(reply, answer.generation).map(Some)
-    }
-
-    /// The size of the keyspace and the first page travel together.
-    async fn begin(&mut self) -> Result<Answer, Fault> {
-        let answer = loop {
-            let flight = [command(&["INFO", "server"]), cmd("DBSIZE"), self.scan(b"0")];
-            match self.core.work.ask(&flight).await {
-                Err(Fault::TooLarge { .. }) if self.count > 1 => self.ask_for_less(),
-                answer => break answer?,
-            }
-        };
-        self.coverage.of = answer
-            .replies
-            .get(1)
-            .and_then(|size| count(size.as_ref().ok()?));
-        self.stand = Stand::At {
-            cursor: b"0".to_vec(),
-            generation: answer.generation,
-            run_id: answer.replies.first().and_then(run_id),
-        };
-        Ok(answer)
-    }
-
-    /// The next page; a smaller one where names are so long that they do not fit.
-    async fn go_on(&mut self, cursor: &[u8]) -> Result<Answer, Fault> {
+        self.note_idling();
         loop {
-            match self.ask_patiently(&[self.scan(cursor)]).await {
-                Err(Fault::TooLarge { .. }) if self.count > 1 => self.ask_for_less(),
-                answer => return answer,
+            if self.is_over() {
+                return Ok(None);
+            }
+            match self.advance().await {
+                Ok(found) => {
+                    let page = self.page(found);
+                    self.handed_on = Some(Instant::now());
+                    return Ok(Some(page));
+                }
+                Err(Fault::TooLarge { .. }) if self.can_ask_for_less() => {}
+                Err(fault) => self.recover(fault).await?,
             }
         }
     }
 
-    fn ask_for_less(&mut self) {
-        self.most = (self.count / 10).max(1);
-        self.count = self.most;
+    fn is_over(&self) -> bool {
+        self.stand == Stand::After && self.named.is_empty() && self.told.is_empty()
     }
 
-    fn scan(&self, cursor: &[u8]) -> Cmd {
-        let mut scan = cmd("SCAN");
-        scan.arg(cursor);
-        if let Some(pattern) = &self.ask.pattern {
-            scan.arg("MATCH").arg(pattern);
+    /// One flight: sends it unless it is under way, waits for it and reads it.
+    async fn advance(&mut self) -> Result<Vec<WalkKey>, Fault> {
+        if self.stand == Stand::Before {
+            self.begin().await?;
         }
-        scan.arg("COUNT").arg(self.count);
-        scan
-    }
-
-    /// A broken connection gets a second chance after a moment.
-    async fn ask_patiently(&self, flight: &[Cmd]) -> Result<Answer, Fault> {
-        match self.core.work.ask(flight).await {
-            Err(Fault::Closed { .. } | Fault::Unreachable { .. } | Fault::NotReady { .. }) => {
-                tokio::time::sleep(COMEBACK).await;
-                self.core.work.ask(flight).await
-            }
-            answer => answer,
+        if self.air.is_none() {
+            self.spend().await?;
+            tokio::time::sleep(self.governor.pause(Instant::now())).await;
+            self.launch().await?;
         }
+        let air = self.air.take().expect("a flight was launched");
+        let landed = self.lane.land(&self.flight, air.sent).await?;
+        let found = self.read(air, landed)?;
+        if self.governor.is_at_full_speed()
+            && !self.is_over()
+            && !self.spending.is_due(Instant::now())
+        {
+            self.launch().await?;
+        }
+        Ok(found)
     }
 
-    /// After a new connection: the cursor of another run of the server leads anywhere.
-    async fn check_same_server(&mut self, now: u64) -> Result<(), Fault> {
-        let Stand::At {
-            generation,
-            run_id: was,
-            ..
-        } = &mut self.stand
-        else {
-            return Ok(());
+    /// Learns whom we walk on. The first page is asked for afterwards, like every other one.
+    async fn begin(&mut self) -> Result<(), Fault> {
+        if !self.lane.is_open() {
+            self.lane.open().await?;
+        }
+        self.flight.clear();
+        for section in ["server", "memory", "commandstats"] {
+            self.flight.info(section);
+        }
+        self.flight.size();
+        self.lane.fly(&self.flight).await?;
+        let info = |number| match self.lane.value(number) {
+            Ok(reply) => Info::parse(&bytes(reply).unwrap_or_default()),
+            Err(_) => Info::default(),
         };
-        if *generation == now {
+        self.run_id = info(0).word("run_id");
+        if let Some(policy) = info(1).word("maxmemory_policy") {
+            self.teller.usage_is_kept_as(policy.ends_with("-lfu"));
+        }
+        self.teller
+            .lengths_leave_no_trace(self.lane.leaves_no_trace());
+        self.spending.begin(&info(2), Instant::now());
+        self.coverage.of = match view(self.lane.reply(3)) {
+            View::Int(size) => u64::try_from(size).ok(),
+            _ => None,
+        };
+        self.stand = Stand::At(b"0".to_vec());
+        Ok(())
+    }
+
+    /// Now and then the server is asked what our commands cost it.
+    async fn spend(&mut self) -> Result<(), Fault> {
+        let now = Instant::now();
+        if !self.spending.is_due(now) {
             return Ok(());
         }
-        *generation = now;
-        let answer = self.core.work.ask(&[command(&["INFO", "server"])]).await?;
-        let is = answer.replies.first().and_then(run_id);
-        if *was == is {
-            return Ok(());
+        self.flight.clear();
+        self.flight.info("commandstats");
+        self.flight.info("replication");
+        self.lane.fly(&self.flight).await?;
+        self.spending.round_trips += 1;
+        let info = |number| {
+            let reply = self.lane.value(number).ok()?;
+            Some(Info::parse(&bytes(reply)?))
+        };
+        let now = Instant::now();
+        let ours = info(0).and_then(|info| self.spending.learn(&info, now));
+        self.governor.server_says(ours.unwrap_or_default());
+        if let Some(lag) = info(1).and_then(|info| spending::lag(&info)) {
+            self.governor.lag(lag, now);
         }
-        Err(Fault::Refused {
+        Ok(())
+    }
+
+    async fn launch(&mut self) -> Result<(), Fault> {
+        self.flight.clear();
+        let lengths = Teller::ask_lengths(&self.told, &mut self.flight);
+        let asked = if self.is_wanted {
+            self.named.as_slice()
+        } else {
+            &[]
+        };
+        let questions = self.teller.ask(asked, &mut self.flight);
+        let has_page = match &self.stand {
+            Stand::At(cursor) => {
+                let count = self.governor.keys(self.lane.way()).min(self.most);
+                self.flight.scan(cursor, self.ask.pattern.as_deref(), count);
+                true
+            }
+            Stand::Before | Stand::After => false,
+        };
+        let sent = self.lane.send(&self.flight).await?;
+        self.air = Some(Air {
+            sent,
+            lengths,
+            questions,
+            has_page,
+        });
+        Ok(())
+    }
+
+    /// Takes the replies in, and gives the keys that all is told of now.
+    fn read(&mut self, air: Air, landed: Landed) -> Result<Vec<WalkKey>, Fault> {
+        // The page first: when that is refused, nothing of the flight counts.
+        let page = if air.has_page {
+            Some(self.read_page(air.lengths + air.questions)?)
+        } else {
+            None
+        };
+        let lane = &self.lane;
+        let mut replies = (0..).map(|number| view(lane.reply(number)));
+        let mut found = std::mem::take(&mut self.told);
+        self.teller.read_lengths(&mut found, &mut replies);
+        let named = std::mem::take(&mut self.named);
+        let learnt = named.len() as u64;
+        if self.is_wanted {
+            let told = self.teller.read(named, &mut replies, now());
+            let gone = learnt - told.len() as u64;
+            self.coverage.gone += gone;
+            self.coverage.seen = self.coverage.seen.saturating_sub(gone);
+            if self.teller.has_lengths_to_ask(&told) {
+                self.told = told;
+            } else {
+                found.extend(told);
+            }
+        } else {
+            found.extend(named.into_iter().map(unasked));
+        }
+        self.spend_on(&air);
+        let came = page.map_or(0, |page| self.turn(page, &mut found));
+        let keys = if self.governor_counts_names() {
+            came
+        } else {
+            learnt.max(came)
+        };
+        let flown = Flown {
+            keys,
+            took: landed.took,
+            worked: landed.worked,
+            total: self.coverage.seen,
+        };
+        self.governor.flew(flown, Instant::now());
+        Ok(found)
+    }
+
+    fn governor_counts_names(&self) -> bool {
+        self.ask.wants.is_nothing()
+    }
+
+    fn spend_on(&mut self, air: &Air) {
+        let (hits, misses) = self.teller.take_lookups();
+        self.lane.add_lookups(hits, misses);
+        self.spending.lookups += hits + misses;
+        self.spending.round_trips += 1;
+        self.spending.commands += (air.lengths + air.questions + usize::from(air.has_page)) as u64;
+        self.spending.scans += u64::from(air.has_page);
+        self.spending.questions += (air.lengths + air.questions) as u64;
+    }
+
+    /// The cursor and the names in the reply to SCAN.
+    fn read_page(&self, number: usize) -> Result<(Vec<u8>, Vec<Key>), Fault> {
+        let reply = self.lane.reply(number);
+        if let View::Error(line) = view(reply) {
+            let refusal = refusal(line);
+            self.core.known.refused(Feature::Walk, "SCAN", &refusal);
+            return Err(refusal.fault(self.lane.place(), "SCAN"));
+        }
+        page(reply).ok_or_else(|| Fault::Protocol {
+            place: self.lane.place().to_owned(),
             command: "SCAN".to_owned(),
-            why: "the server was restarted during the walk".to_owned(),
+            why: "not a cursor and a list of keys".to_owned(),
         })
     }
 
-    /// Keeps the server's work for one page around a millisecond, and leaves it time in between.
-    fn adapt(&mut self, answer: &Answer) {
-        if answer.worked > LONG {
-            self.count = (self.count / 2).max(LEAST.min(self.most));
-        } else if answer.worked < SHORT {
-            self.count = (self.count * 2).min(self.most);
-        }
-        self.rest = match self.ask.pace {
-            Pace::Budget(_) => (answer.took * 4).min(LONGEST_REST),
-            Pace::FullSpeed => Duration::ZERO,
+    /// Goes on to the next page; gives how many names came with this one.
+    fn turn(&mut self, (cursor, mut names): (Vec<u8>, Vec<Key>), found: &mut Vec<WalkKey>) -> u64 {
+        self.stand = if cursor == b"0" {
+            Stand::After
+        } else {
+            Stand::At(cursor)
         };
+        let came = names.len() as u64;
+        let repeats = &mut self.repeats;
+        names.retain(|name| !repeats.is_one(name.bytes()));
+        let new = names.len() as u64;
+        self.coverage.repeated += came - new;
+        self.coverage.seen += new;
+        self.is_wanted = !self.ask.wants.is_nothing()
+            && self
+                .ask
+                .one_page_in
+                .is_none_or(|one_in| self.pages.is_multiple_of(one_in.get()));
+        self.pages = self.pages.wrapping_add(1);
+        if self.is_wanted {
+            self.named = names;
+        } else {
+            found.extend(names.into_iter().map(unasked));
+        }
+        came
     }
 
-    fn turn(&mut self, reply: Option<Reply>, generation: u64) -> Result<WalkPage, Fault> {
-        let reply = reply
-            .ok_or_else(|| self.out_of_protocol())?
-            .map_err(|refusal| {
-                self.core.known.refused(Feature::Walk, "SCAN", &refusal);
-                refusal.fault(self.core.work.place(), "SCAN")
-            })?;
-        let (next, found) = page(reply).ok_or_else(|| self.out_of_protocol())?;
-        self.coverage.seen += found.len() as u64;
-        if next == b"0" {
-            self.coverage.is_complete = true;
-            self.stand = Stand::After;
-        } else if let Stand::At {
-            cursor,
-            generation: at,
-            ..
-        } = &mut self.stand
-        {
-            *cursor = next;
-            *at = generation;
+    fn page(&mut self, found: Vec<WalkKey>) -> WalkPage {
+        self.coverage.is_complete = self.is_over();
+        let mut cost = self.governor.cost(Instant::now());
+        cost.round_trips = self.spending.round_trips;
+        cost.commands = self.spending.commands;
+        cost.lookups = self.spending.lookups;
+        let lacks = self.teller.lacks().to_vec();
+        if lacks.iter().any(|lack| lack.what == "size") {
+            self.note_missing_sizes(&lacks);
         }
-        let found = found
-            .into_iter()
-            .map(|name| WalkKey {
-                key: Key::new(name),
-                told: None,
-            })
-            .collect();
-        Ok(WalkPage {
+        WalkPage {
             found,
             coverage: self.coverage,
-            ..WalkPage::default()
-        })
+            cost,
+            lacks,
+            is_anew: std::mem::take(&mut self.is_anew),
+        }
     }
 
-    fn out_of_protocol(&self) -> Fault {
-        let link = &self.core.work;
-        link.out_of_protocol("SCAN", "not a cursor and a list of keys")
+    /// What is refused for good need not be asked by others either.
+    fn note_missing_sizes(&self, lacks: &[Lack]) {
+        if self.core.known.has(Feature::KeySize)
+            && let Some(refusal) = self.teller.refusal_of_sizes()
+        {
+            self.core
+                .known
+                .refused(Feature::KeySize, "MEMORY USAGE", refusal);
+            tracing::debug!(lacks = lacks.len(), "sizes are refused");
+        }
+    }
+
+    /// The time between two steps is the reader's, not the server's.
+    fn note_idling(&mut self) {
+        const IS_A_PAUSE: Duration = Duration::from_millis(200);
+        let now = Instant::now();
+        if let Some(handed_on) = self.handed_on.take() {
+            let span = now.duration_since(handed_on);
+            if span > IS_A_PAUSE {
+                self.governor.idled(span, now);
+            }
+        }
+    }
+
+    /// Names so long that a page does not fit: fewer of them at a time.
+    fn can_ask_for_less(&mut self) -> bool {
+        let count = self.governor.keys(self.lane.way()).min(self.most);
+        self.most = (count / 10).max(1);
+        self.air = None;
+        count > 1
+    }
+
+    /// After a lost connection: the same walk goes on where the server is still the same, and begins
+    /// anew where it is not.
+    async fn recover(&mut self, fault: Fault) -> Result<(), Fault> {
+        self.air = None;
+        let began = Instant::now();
+        let mut fault = fault;
+        let mut retry = FIRST_RETRY;
+        loop {
+            let patience = match &fault {
+                Fault::Closed { .. } | Fault::Unreachable { .. } => PATIENCE,
+                Fault::NotReady { .. } => PATIENCE_WHILE_LOADING,
+                _ => return Err(fault),
+            };
+            let has_begun = self.pages > 0 || self.coverage.restarts > 0;
+            if !has_begun || began.elapsed() + retry > patience {
+                return Err(fault);
+            }
+            tokio::time::sleep(retry).await;
+            retry = (retry * 2).min(LONGEST_RETRY);
+            match self.come_back().await {
+                Ok(()) => return Ok(()),
+                Err(again) => fault = again,
+            }
+        }
+    }
+
+    async fn come_back(&mut self) -> Result<(), Fault> {
+        self.lane.open().await?;
+        self.flight.clear();
+        self.flight.info("server");
+        self.lane.fly(&self.flight).await?;
+        let info = match self.lane.value(0) {
+            Ok(reply) => Info::parse(&bytes(reply).unwrap_or_default()),
+            // LOADING: it answers nothing yet.
+            Err(refusal) => match refusal.fault(self.lane.place(), "INFO") {
+                fault @ Fault::NotReady { .. } => return Err(fault),
+                _ => Info::default(),
+            },
+        };
+        if info.flag("loading") == Some(true) {
+            return Err(Fault::NotReady {
+                place: self.lane.place().to_owned(),
+                why: "it loads its data".to_owned(),
+            });
+        }
+        if info.word("run_id") != self.run_id {
+            self.begin_anew();
+        }
+        Ok(())
+    }
+
+    fn begin_anew(&mut self) {
+        self.stand = Stand::Before;
+        self.named.clear();
+        self.told.clear();
+        self.repeats.forget();
+        self.is_anew = true;
+        self.coverage = Coverage {
+            restarts: self.coverage.restarts + 1,
+            ..coverage_of(&self.ask)
+        };
     }
 }
 
-fn run_id(reply: &Reply) -> Option<String> {
-    let reply = bytes(reply.as_ref().ok()?.clone())?;
-    Info::parse(&reply).word("run_id")
+fn coverage_of(ask: &WalkAsk) -> Coverage {
+    Coverage {
+        is_filtered: ask.pattern.is_some(),
+        ..Coverage::default()
+    }
+}
+
+fn unasked(key: Key) -> WalkKey {
+    WalkKey { key, told: None }
+}
+
+fn page(reply: &[u8]) -> Option<(Vec<u8>, Vec<Key>)> {
+    let mut at = 0;
+    let mut element = || next(reply, &mut at).ok().flatten();
+    let (Some(View::Array(2)), Some(View::Bulk(cursor)), Some(View::Array(count))) =
+        (element(), element(), element())
+    else {
+        return None;
+    };
+    let names = (0..count).map(|_| match element()? {
+        View::Bulk(name) => Some(Key::new(name)),
+        _ => None,
+    });
+    Some((cursor.to_vec(), names.collect::<Option<_>>()?))
 }

@@ -1,0 +1,398 @@
+//! How fast a walk may go: a budget of the server's time, kept flight by flight.
+//!
+//! Size and pause are two things. What other clients feel is the length of one flight, since they
+//! wait while the server works for us; what the server's core feels is the share of time that flights
+//! take together. So on a budget flights are kept short, and the pause between them keeps the share.
+//! At full speed there is no pause, and flights are as long as pays: from 100 keys on the server
+//! gains little, and others wait longer.
+//!
+//! Time is an argument here, so that a test is the whole story.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::model::{Pace, WalkCost};
+
+/// Server time of one flight on a budget: with 5 % of such flights others' 99th percentile stays
+/// near what it is without us.
+const SHORT_FLIGHT: Duration = Duration::from_micros(100);
+/// No flight is longer than this on a budget, however slow the link.
+const LONG_FLIGHT: Duration = Duration::from_micros(800);
+/// A single SCAN of names alone stays below this at full speed.
+const LONG_SCAN: Duration = Duration::from_micros(700);
+
+/// Keys of a flight with questions at full speed.
+const FULL: u64 = 100;
+/// The same where the way takes longer than the work.
+const FULL_FAR: u64 = 500;
+const FAR: Duration = Duration::from_millis(2);
+/// Names in a page at full speed.
+const FULL_NAMES: u64 = 1000;
+const FEWEST: u64 = 8;
+const FIRST: u64 = 16;
+
+/// Late wake-ups are made up for, up to this much.
+const MOST_CREDIT: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Flights whose median tells how quickly the server answers.
+const LOOK_BACK: usize = 31;
+/// Answers that come so much later than the quickest ones did mean that others wait as well.
+const SLOWER: u32 = 3;
+const SLOWER_BY: Duration = Duration::from_micros(400);
+/// A replica that is so much further behind than in the beginning.
+const LAG_BYTES: u64 = 8 << 20;
+
+/// A budget is cut to no less than this part of itself.
+const LEAST_PART: f64 = 1.0 / 16.0;
+const AFTER_BACKING_OFF: Duration = Duration::from_millis(500);
+/// The time over which speed and share are told.
+const METER: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub struct Governor {
+    pace: Pace,
+    asks_questions: bool,
+    began: Instant,
+    /// Server time of one key, a moving average in seconds.
+    per_key: Option<f64>,
+    /// When the next flight may leave.
+    next: Instant,
+    /// How much of the budget is used: 1 unless the server is in trouble.
+    part: f64,
+    backs_off: Option<&'static str>,
+    turned: Instant,
+    latest: VecDeque<Duration>,
+    /// The lowest median so far.
+    quickest: Option<Duration>,
+    lag_at_first: Option<u64>,
+    /// Server time as replies told it, and as the server's statistics did.
+    by_replies: Duration,
+    by_statistics: Duration,
+    meter: VecDeque<Mark>,
+    idle: Duration,
+}
+
+/// What was done by some moment.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Instant,
+    keys: u64,
+    server: Duration,
+}
+
+/// What a flight was and took.
+#[derive(Clone, Copy, Debug)]
+pub struct Flown {
+    /// Keys that it learnt names or facts of.
+    pub keys: u64,
+    pub took: Option<Duration>,
+    pub worked: Option<Duration>,
+    /// Keys of the whole walk by now.
+    pub total: u64,
+}
+
+impl Governor {
+    pub fn new(pace: Pace, asks_questions: bool, now: Instant) -> Self {
+        Self {
+            pace,
+            asks_questions,
+            began: now,
+            per_key: None,
+            next: now,
+            part: 1.0,
+            backs_off: None,
+            turned: now,
+            latest: VecDeque::with_capacity(LOOK_BACK),
+            quickest: None,
+            lag_at_first: None,
+            by_replies: Duration::ZERO,
+            by_statistics: Duration::ZERO,
+            meter: VecDeque::new(),
+            idle: Duration::ZERO,
+        }
+    }
+
+    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
+        self.pace = pace;
+        self.next = now;
+        self.part = 1.0;
+        self.backs_off = None;
+    }
+
+    pub fn is_at_full_speed(&self) -> bool {
+        self.pace == Pace::FullSpeed
+    }
+
+    /// Keys to ask for in the next flight, where the way takes so long.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive number that is clamped"
+    )]
+    pub fn keys(&self, way: Duration) -> u64 {
+        let fits = |span: Duration| self.per_key.map(|one| (span.as_secs_f64() / one) as u64);
+        match (self.pace, self.asks_questions) {
+            (Pace::FullSpeed, true) if way > FAR => FULL_FAR,
+            (Pace::FullSpeed, true) => FULL,
+            (Pace::FullSpeed, false) => {
+                fits(LONG_SCAN).map_or(FULL, |keys| keys.clamp(FULL, FULL_NAMES))
+            }
+            (Pace::Budget(_), _) => {
+                let span = (way / 10).clamp(SHORT_FLIGHT, LONG_FLIGHT);
+                fits(span).map_or(FIRST, |keys| keys.clamp(FEWEST, FULL_FAR))
+            }
+        }
+    }
+
+    /// How long to wait before the next flight.
+    pub fn pause(&self, now: Instant) -> Duration {
+        self.next.saturating_duration_since(now).min(LONGEST_PAUSE)
+    }
+
+    /// Time that passed while the walk was held by whoever reads it.
+    pub fn idled(&mut self, span: Duration, now: Instant) {
+        self.idle += span;
+        self.next = self.next.max(now);
+        self.meter.clear();
+    }
+
+    /// Takes note of a flight, and decides when the next one may leave.
+    pub fn flew(&mut self, flown: Flown, now: Instant) {
+        let worked = flown.worked.unwrap_or_else(|| self.expected(flown.keys));
+        self.by_replies += worked;
+        if flown.worked.is_some() && flown.keys > 0 {
+            let one = worked.as_secs_f64().max(1e-7) / flown.keys as f64;
+            self.per_key = Some(self.per_key.map_or(one, |before| before * 0.9 + one * 0.1));
+        }
+        if let Some(took) = flown.took {
+            self.look_back(took, now);
+        }
+        if let Pace::Budget(share) = self.pace {
+            let share = share.ratio() * self.part;
+            let earliest = now.checked_sub(MOST_CREDIT).unwrap_or(now);
+            let cycle = worked.div_f64(share.max(1e-6)).min(LONGEST_PAUSE);
+            self.next = self.next.max(earliest) + cycle;
+        }
+        self.meter.push_back(Mark {
+            at: now,
+            keys: flown.total,
+            server: self.server(),
+        });
+        while self.meter.len() > 2
+            && self
+                .meter
+                .get(1)
+                .is_some_and(|mark| now.duration_since(mark.at) > METER)
+        {
+            self.meter.pop_front();
+        }
+    }
+
+    /// What the server's own statistics say that our commands took since they were last asked.
+    pub fn server_says(&mut self, ours: Duration) {
+        self.by_statistics += ours;
+    }
+
+    /// How many bytes the replica that is furthest behind has not got yet.
+    pub fn lag(&mut self, bytes: u64, now: Instant) {
+        let first = *self.lag_at_first.get_or_insert(bytes);
+        if bytes > first.saturating_add(LAG_BYTES) {
+            self.back_off("a replica falls behind", now);
+        }
+    }
+
+    pub fn cost(&self, now: Instant) -> WalkCost {
+        let lately = self
+            .meter
+            .front()
+            .zip(self.meter.back())
+            .and_then(|(from, to)| {
+                let span = to.at.duration_since(from.at).as_secs_f64();
+                let keys = to.keys.saturating_sub(from.keys) as f64;
+                let server = to.server.saturating_sub(from.server).as_secs_f64();
+                (span > 0.2).then_some((keys / span, (server / span).min(1.0)))
+            });
+        WalkCost {
+            elapsed: now.duration_since(self.began).saturating_sub(self.idle),
+            server: self.server(),
+            keys_per_s: lately.map(|(speed, _)| speed),
+            share: lately.map(|(_, share)| share),
+            backs_off: self.backs_off,
+            ..WalkCost::default()
+        }
+    }
+
+    fn server(&self) -> Duration {
+        self.by_replies.max(self.by_statistics)
+    }
+
+    fn expected(&self, keys: u64) -> Duration {
+        let seconds = self.per_key.unwrap_or_default() * keys as f64;
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
+
+    /// Whether the server answers as quickly as it did: what we wait for, others wait for, too.
+    fn look_back(&mut self, took: Duration, now: Instant) {
+        if self.latest.len() == LOOK_BACK {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(took);
+        if self.latest.len() < LOOK_BACK || now.duration_since(self.turned) < AFTER_BACKING_OFF {
+            return;
+        }
+        let mut sorted: Vec<Duration> = self.latest.iter().copied().collect();
+        sorted.sort_unstable();
+        let median = sorted[LOOK_BACK / 2];
+        let quickest = self
+            .quickest
+            .map_or(median, |quickest| quickest.min(median));
+        self.quickest = Some(quickest);
+        if median > (quickest * SLOWER).max(quickest + SLOWER_BY) {
+            self.back_off("the server answers more slowly than before", now);
+        } else if self.part < 1.0 {
+            self.turned = now;
+            self.part = (self.part * 1.5).min(1.0);
+            if self.part >= 1.0 {
+                self.backs_off = None;
+            }
+        }
+    }
+
+    fn back_off(&mut self, why: &'static str, now: Instant) {
+        if self.is_at_full_speed() {
+            return;
+        }
+        self.turned = now;
+        self.part = (self.part / 2.0).max(LEAST_PART);
+        self.backs_off = Some(why);
+        self.latest.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Share;
+
+    const MICRO: Duration = Duration::from_micros(1);
+
+    /// A server that takes 4 us a key behind a way of 50 us, walked for `span`.
+    struct Walked {
+        governor: Governor,
+        now: Instant,
+        keys: u64,
+        server: Duration,
+        longest: u64,
+    }
+
+    impl Walked {
+        fn at(pace: Pace) -> Self {
+            let now = Instant::now();
+            Self {
+                governor: Governor::new(pace, true, now),
+                now,
+                keys: 0,
+                server: Duration::ZERO,
+                longest: 0,
+            }
+        }
+
+        fn go(&mut self, span: Duration, delay: Duration) {
+            let end = self.now + span;
+            while self.now < end {
+                let pause = self.governor.pause(self.now);
+                // Timers are late by up to a millisecond.
+                if !pause.is_zero() {
+                    self.now += pause + 600 * MICRO;
+                }
+                let keys = self.governor.keys(50 * MICRO);
+                self.longest = self.longest.max(keys);
+                let worked = MICRO * 4 * u32::try_from(keys).unwrap();
+                let took = worked + 50 * MICRO + delay;
+                self.now += took;
+                self.keys += keys;
+                self.server += worked;
+                let flown = Flown {
+                    keys,
+                    took: Some(took),
+                    worked: Some(worked + delay),
+                    total: self.keys,
+                };
+                self.governor.flew(flown, self.now);
+            }
+        }
+    }
+
+    fn percent(percent: f64) -> Pace {
+        Pace::Budget(Share::of_percent(percent).unwrap())
+    }
+
+    #[test]
+    fn the_budget_is_kept_with_late_timers() {
+        for share in [0.5, 5.0, 20.0] {
+            let mut walked = Walked::at(percent(share));
+            walked.go(Duration::from_secs(20), Duration::ZERO);
+            let took = walked.server.as_secs_f64() / 20.0 * 100.0;
+            assert!(took <= share * 1.02, "{took} of {share}");
+            assert!(took >= share * 0.9, "{took} of {share}");
+            let cost = walked.governor.cost(walked.now);
+            let told = cost.share.expect("known by now") * 100.0;
+            assert!((told - share).abs() < share * 0.15, "{told} of {share}");
+        }
+    }
+
+    #[test]
+    fn flights_on_a_budget_are_short_and_at_full_speed_long() {
+        let mut walked = Walked::at(percent(5.0));
+        walked.go(Duration::from_secs(2), Duration::ZERO);
+        assert_eq!(walked.governor.keys(50 * MICRO), 25);
+        assert!(walked.longest <= 30);
+        let mut walked = Walked::at(Pace::FullSpeed);
+        walked.go(Duration::from_secs(2), Duration::ZERO);
+        assert_eq!(walked.longest, FULL);
+        assert!(walked.server > Duration::from_millis(1700));
+    }
+
+    #[test]
+    fn a_far_server_gets_larger_flights_but_never_long_ones() {
+        let mut walked = Walked::at(percent(5.0));
+        walked.go(Duration::from_secs(2), Duration::ZERO);
+        let keys = walked.governor.keys(Duration::from_millis(300));
+        assert_eq!(keys, 200);
+    }
+
+    #[test]
+    fn it_backs_off_while_answers_are_slow_and_comes_back() {
+        let mut walked = Walked::at(percent(5.0));
+        walked.go(Duration::from_secs(3), Duration::ZERO);
+        assert_eq!(walked.governor.backs_off, None);
+        walked.go(Duration::from_secs(10), Duration::from_millis(2));
+        assert!(walked.governor.part < 0.2, "{}", walked.governor.part);
+        assert!(walked.governor.backs_off.is_some());
+        walked.go(Duration::from_secs(20), Duration::ZERO);
+        assert_eq!(
+            (walked.governor.part, walked.governor.backs_off),
+            (1.0, None)
+        );
+    }
+
+    #[test]
+    fn it_backs_off_while_a_replica_falls_behind() {
+        let mut walked = Walked::at(percent(5.0));
+        walked.governor.lag(1_000, walked.now);
+        walked.governor.lag(2_000, walked.now);
+        assert_eq!(walked.governor.backs_off, None);
+        walked.governor.lag(LAG_BYTES * 2, walked.now);
+        assert_eq!(walked.governor.backs_off, Some("a replica falls behind"));
+        assert!(walked.governor.part < 1.0);
+    }
+
+    #[test]
+    fn full_speed_does_not_back_off() {
+        let mut walked = Walked::at(Pace::FullSpeed);
+        walked.go(Duration::from_secs(1), Duration::ZERO);
+        walked.go(Duration::from_secs(1), Duration::from_millis(2));
+        assert_eq!(walked.governor.backs_off, None);
+    }
+}
