@@ -32,7 +32,9 @@ pub struct Lane {
     place: String,
     common: Arc<Common>,
     session: Option<Session>,
+    /// What arrives, and what has landed: one can be read while the other fills.
     frames: Frames,
+    landed: Frames,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl Lane {
             common,
             session: None,
             frames: Frames::default(),
+            landed: Frames::default(),
         }
     }
 
@@ -147,7 +150,7 @@ impl Lane {
             .collect())
     }
 
-    /// Sends a flight; its replies are fetched by `land`.
+    /// Sends a flight; its replies are fetched by `land`. Those of the flight before can still be read.
     ///
     /// # Errors
     /// When the connection is not there or broke.
@@ -191,6 +194,7 @@ impl Lane {
         if self.frames.has_more() {
             return Err(self.lost(flight));
         }
+        std::mem::swap(&mut self.frames, &mut self.landed);
         let took = has_waited.then(|| sent.elapsed());
         let way = self.session.as_mut().map_or(Duration::ZERO, |session| {
             if flight.is_ping() {
@@ -215,12 +219,12 @@ impl Lane {
 
     /// The reply with this number of the flight that landed last.
     pub fn reply(&self, number: usize) -> &[u8] {
-        self.frames.reply(number)
+        self.landed.reply(number)
     }
 
     /// The same as the value that other parts of the engine read.
     pub fn value(&self, number: usize) -> Reply {
-        reply(self.frames.reply(number))
+        reply(self.landed.reply(number))
     }
 
     pub fn add_lookups(&self, hits: u64, misses: u64) {

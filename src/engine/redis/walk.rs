@@ -80,6 +80,21 @@ struct Air {
     has_page: bool,
 }
 
+/// What a flight was about, and what it brought.
+#[derive(Debug, Default)]
+struct Load {
+    /// Keys whose elements were asked for.
+    told: Vec<WalkKey>,
+    /// Keys that the questions were about, if they were wanted.
+    named: Vec<Key>,
+    was_wanted: bool,
+    is_told: bool,
+    asked: u64,
+    /// Names in the page.
+    came: u64,
+    found: Vec<WalkKey>,
+}
+
 impl RedisWalk {
     pub(super) fn over(core: Arc<Core>, ask: WalkAsk) -> Self {
         let lane = Lane::to(core.target.clone(), Arc::clone(&core.common));
@@ -150,12 +165,14 @@ impl RedisWalk {
         }
         let air = self.air.take().expect("a flight was launched");
         let landed = self.lane.land(&self.flight, air.sent).await?;
-        let found = self.read(air, landed)?;
-        if self.governor.is_at_full_speed()
-            && !self.is_over()
-            && !self.spending.is_due(Instant::now())
-        {
+        let load = self.unload(&air)?;
+        let is_due = self.spending.is_due(Instant::now());
+        if self.governor.is_at_full_speed() && !self.is_over() && !is_due {
             self.launch().await?;
+        }
+        let mut found = self.read(&air, landed, load);
+        if !self.is_wanted {
+            found.extend(std::mem::take(&mut self.named).into_iter().map(unasked));
         }
         Ok(found)
     }
@@ -166,23 +183,20 @@ impl RedisWalk {
             self.lane.open().await?;
         }
         self.flight.clear();
-        for section in ["server", "memory", "commandstats"] {
+        for section in ["server", "memory", "commandstats", "cpu"] {
             self.flight.info(section);
         }
         self.flight.size();
         self.lane.fly(&self.flight).await?;
-        let info = |number| match self.lane.value(number) {
-            Ok(reply) => Info::parse(&bytes(reply).unwrap_or_default()),
-            Err(_) => Info::default(),
-        };
-        self.run_id = info(0).word("run_id");
-        if let Some(policy) = info(1).word("maxmemory_policy") {
+        self.run_id = Info::parse(&self.text(0)).word("run_id");
+        if let Some(policy) = Info::parse(&self.text(1)).word("maxmemory_policy") {
             self.teller.usage_is_kept_as(policy.ends_with("-lfu"));
         }
         self.teller
             .lengths_leave_no_trace(self.lane.leaves_no_trace());
-        self.spending.begin(&info(2), Instant::now());
-        self.coverage.of = match view(self.lane.reply(3)) {
+        let account = [self.text(2), self.text(3)].concat();
+        self.spending.begin(&Info::parse(&account), Instant::now());
+        self.coverage.of = match view(self.lane.reply(4)) {
             View::Int(size) => u64::try_from(size).ok(),
             _ => None,
         };
@@ -197,21 +211,24 @@ impl RedisWalk {
             return Ok(());
         }
         self.flight.clear();
-        self.flight.info("commandstats");
-        self.flight.info("replication");
+        for section in ["commandstats", "cpu", "replication"] {
+            self.flight.info(section);
+        }
         self.lane.fly(&self.flight).await?;
         self.spending.round_trips += 1;
-        let info = |number| {
-            let reply = self.lane.value(number).ok()?;
-            Some(Info::parse(&bytes(reply)?))
-        };
-        let now = Instant::now();
-        let ours = info(0).and_then(|info| self.spending.learn(&info, now));
-        self.governor.server_says(ours.unwrap_or_default());
-        if let Some(lag) = info(1).and_then(|info| spending::lag(&info)) {
-            self.governor.lag(lag, now);
+        let account = Info::parse(&[self.text(0), self.text(1)].concat());
+        let account = self.spending.learn(&account, Instant::now());
+        self.governor.settle(&account);
+        if let Some(lag) = spending::lag(&Info::parse(&self.text(2))) {
+            self.governor.lag(lag, Instant::now());
         }
         Ok(())
+    }
+
+    /// A text that the server answered with; nothing where it refused.
+    fn text(&self, number: usize) -> Vec<u8> {
+        let reply = self.lane.value(number).ok();
+        reply.and_then(bytes).unwrap_or_default()
     }
 
     async fn launch(&mut self) -> Result<(), Fault> {
@@ -241,39 +258,40 @@ impl RedisWalk {
         Ok(())
     }
 
-    /// Takes the replies in, and gives the keys that all is told of now.
-    fn read(&mut self, air: Air, landed: Landed) -> Result<Vec<WalkKey>, Fault> {
-        // The page first: when that is refused, nothing of the flight counts.
+    /// Makes room for the next flight: takes out what this one asked about, and turns to the page that
+    /// it brought. When that is refused, nothing of the flight counts.
+    fn unload(&mut self, air: &Air) -> Result<Load, Fault> {
         let page = if air.has_page {
             Some(self.read_page(air.lengths + air.questions)?)
         } else {
             None
         };
-        let lane = &self.lane;
-        let mut replies = (0..).map(|number| view(lane.reply(number)));
-        let mut found = std::mem::take(&mut self.told);
-        self.teller.read_lengths(&mut found, &mut replies);
-        let named = std::mem::take(&mut self.named);
-        let learnt = named.len() as u64;
-        if self.is_wanted {
-            let told = self.teller.read(named, &mut replies, now());
-            let gone = learnt - told.len() as u64;
-            self.coverage.gone += gone;
-            self.coverage.seen = self.coverage.seen.saturating_sub(gone);
-            if self.teller.has_lengths_to_ask(&told) {
-                self.told = told;
-            } else {
-                found.extend(told);
-            }
-        } else {
-            found.extend(named.into_iter().map(unasked));
+        let mut load = Load {
+            told: std::mem::take(&mut self.told),
+            named: std::mem::take(&mut self.named),
+            was_wanted: self.is_wanted,
+            ..Load::default()
+        };
+        // With elements to count, the types have to be known before the next flight leaves.
+        if self.teller.asks_lengths() {
+            self.tell(&mut load);
         }
-        self.spend_on(&air);
-        let came = page.map_or(0, |page| self.turn(page, &mut found));
-        let keys = if self.governor_counts_names() {
-            came
+        if let Some(page) = page {
+            self.turn(page, &mut load);
+        }
+        Ok(load)
+    }
+
+    /// Takes the replies in, and gives the keys that all is told of now.
+    fn read(&mut self, air: &Air, landed: Landed, mut load: Load) -> Vec<WalkKey> {
+        if !load.is_told {
+            self.tell(&mut load);
+        }
+        self.spend_on(air);
+        let keys = if self.ask.wants.is_nothing() {
+            load.came
         } else {
-            learnt.max(came)
+            load.asked
         };
         let flown = Flown {
             keys,
@@ -282,11 +300,30 @@ impl RedisWalk {
             total: self.coverage.seen,
         };
         self.governor.flew(flown, Instant::now());
-        Ok(found)
+        load.found
     }
 
-    fn governor_counts_names(&self) -> bool {
-        self.ask.wants.is_nothing()
+    /// What the replies tell of the keys that they are about.
+    fn tell(&mut self, load: &mut Load) {
+        load.is_told = true;
+        let lane = &self.lane;
+        let mut replies = (0..).map(|number| view(lane.reply(number)));
+        load.found = std::mem::take(&mut load.told);
+        self.teller.read_lengths(&mut load.found, &mut replies);
+        let named = std::mem::take(&mut load.named);
+        load.asked = named.len() as u64;
+        if !load.was_wanted {
+            return;
+        }
+        let told = self.teller.read(named, &mut replies, now());
+        let gone = load.asked - told.len() as u64;
+        self.coverage.gone += gone;
+        self.coverage.seen = self.coverage.seen.saturating_sub(gone);
+        if self.teller.has_lengths_to_ask(&told) {
+            self.told = told;
+        } else {
+            load.found.extend(told);
+        }
     }
 
     fn spend_on(&mut self, air: &Air) {
@@ -314,18 +351,18 @@ impl RedisWalk {
         })
     }
 
-    /// Goes on to the next page; gives how many names came with this one.
-    fn turn(&mut self, (cursor, mut names): (Vec<u8>, Vec<Key>), found: &mut Vec<WalkKey>) -> u64 {
+    /// Goes on to the next page.
+    fn turn(&mut self, (cursor, mut names): (Vec<u8>, Vec<Key>), load: &mut Load) {
         self.stand = if cursor == b"0" {
             Stand::After
         } else {
             Stand::At(cursor)
         };
-        let came = names.len() as u64;
+        load.came = names.len() as u64;
         let repeats = &mut self.repeats;
         names.retain(|name| !repeats.is_one(name.bytes()));
         let new = names.len() as u64;
-        self.coverage.repeated += came - new;
+        self.coverage.repeated += load.came - new;
         self.coverage.seen += new;
         self.is_wanted = !self.ask.wants.is_nothing()
             && self
@@ -333,12 +370,7 @@ impl RedisWalk {
                 .one_page_in
                 .is_none_or(|one_in| self.pages.is_multiple_of(one_in.get()));
         self.pages = self.pages.wrapping_add(1);
-        if self.is_wanted {
-            self.named = names;
-        } else {
-            found.extend(names.into_iter().map(unasked));
-        }
-        came
+        self.named = names;
     }
 
     fn page(&mut self, found: Vec<WalkKey>) -> WalkPage {

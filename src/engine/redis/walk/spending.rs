@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::engine::governor::Account;
 use crate::engine::redis::info::{Info, parts};
 
 const EVERY: Duration = Duration::from_secs(1);
+/// The first account comes early: until then only what replies take is known.
+const FIRST: Duration = Duration::from_millis(150);
 
 /// Commands that a walk sends, as `INFO commandstats` calls them; before 7.0 families are one.
 const OURS: [&str; 15] = [
@@ -35,6 +38,10 @@ pub struct Spending {
     asked: Option<Instant>,
     /// Calls and microseconds of all clients, and our own calls by then.
     before: Option<(Tally, u64)>,
+    /// The server's processor time by then.
+    processor: Option<Duration>,
+    flights_before: u64,
+    is_first: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,17 +54,36 @@ impl Spending {
     pub fn begin(&mut self, info: &Info, now: Instant) {
         self.asked = Some(now);
         self.before = tally(info).map(|tally| (tally, self.commands));
+        self.processor = processor(info);
+        self.is_first = true;
     }
 
     pub fn is_due(&self, now: Instant) -> bool {
-        self.asked
-            .is_some_and(|asked| now.duration_since(asked) >= EVERY)
+        self.asked.is_some_and(|asked| {
+            now.duration_since(asked) >= if self.is_first { FIRST } else { EVERY }
+        })
+    }
+
+    /// What the server says of the time since it was asked last.
+    pub fn learn(&mut self, info: &Info, now: Instant) -> Account {
+        self.asked = Some(now);
+        self.is_first = false;
+        let commands = self.commands - self.before.map_or(0, |(_, commands)| commands);
+        let flights = self.round_trips - self.flights_before;
+        self.flights_before = self.round_trips;
+        let is = processor(info);
+        let was = std::mem::replace(&mut self.processor, is);
+        Account {
+            by_commands: self.learn_commands(info),
+            processor: was.zip(is).and_then(|(was, is)| is.checked_sub(was)),
+            commands,
+            flights,
+        }
     }
 
     /// Our share of the time that the server spent on such commands since it was asked last; `None`
     /// where it would not say or began to count anew.
-    pub fn learn(&mut self, info: &Info, now: Instant) -> Option<Duration> {
-        self.asked = Some(now);
+    fn learn_commands(&mut self, info: &Info) -> Option<Duration> {
         let tally = tally(info);
         let before = std::mem::replace(&mut self.before, tally.map(|tally| (tally, self.commands)));
         let ((before, ours_before), tally) = before.zip(tally)?;
@@ -88,6 +114,12 @@ fn tally(info: &Info) -> Option<Tally> {
         }
     }
     (is_told || info.has_section("commandstats")).then_some(all)
+}
+
+/// The processor time of the server and its threads.
+fn processor(info: &Info) -> Option<Duration> {
+    let seconds = info.number("used_cpu_user")? + info.number("used_cpu_sys")?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// Bytes that the replica which is furthest behind has not confirmed.
@@ -132,9 +164,11 @@ mod tests {
         assert!(spending.is_due(now + EVERY));
         spending.commands = 50;
         let ours = spending.learn(&info((20, 300), (90, 1100)), now);
-        assert_eq!(ours, Some(Duration::from_micros(650)));
+        assert_eq!(ours.by_commands, Some(Duration::from_micros(650)));
+        assert_eq!((ours.commands, ours.processor), (50, None));
         // A reset of the statistics tells nothing.
-        assert_eq!(spending.learn(&info((1, 1), (0, 0)), now), None);
+        let ours = spending.learn(&info((1, 1), (0, 0)), now);
+        assert_eq!(ours.by_commands, None);
     }
 
     #[test]

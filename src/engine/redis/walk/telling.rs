@@ -81,6 +81,10 @@ impl Teller {
         }
     }
 
+    pub fn asks_lengths(&self) -> bool {
+        self.asks_lengths
+    }
+
     pub fn lacks(&self) -> &[Lack] {
         &self.lacks
     }
