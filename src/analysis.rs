@@ -7,6 +7,7 @@ mod expiry;
 mod ids;
 mod prefixes;
 pub mod report;
+mod scale;
 mod spread;
 mod tally;
 mod top;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::expiry::Expiry;
 use crate::analysis::prefixes::{Facts, Prefixes};
+use crate::analysis::scale::Scale;
 use crate::analysis::spread::Histogram;
 use crate::analysis::tally::Kinds;
 use crate::analysis::top::{Seat, Top};
@@ -162,22 +164,27 @@ impl Analysis {
 
     /// Everything that is known by now.
     pub fn report(&self, at: UnixMs, circumstances: Circumstances) -> Report {
-        let (types, encodings) = self.kinds.rows();
-        let (prefixes, prefix_error) = self.prefixes.rows(self.ask.rows);
+        let scale = self.scale(&circumstances);
+        let (types, encodings) = self.kinds.rows(&scale);
+        let (prefixes, prefix_error) = self.prefixes.rows(self.ask.rows, &scale);
         let usage = match (self.idle.count(), self.frequency.count()) {
             (0, 0) => None,
-            (0, _) => Some(UsageReport::Frequency(self.frequency.spread())),
-            (_, _) => Some(UsageReport::Idle(self.idle.spread())),
+            (0, _) => Some(UsageReport::Frequency(self.frequency.spread(&scale))),
+            (_, _) => Some(UsageReport::Idle(self.idle.spread(&scale))),
         };
         Report {
             via: circumstances.via,
             at,
-            keys: Figure::exact(self.keys),
-            bytes: self.kinds.bytes().map(Figure::exact),
+            keys: if scale.is_exact() {
+                Figure::exact(self.keys)
+            } else {
+                Figure::exact(circumstances.coverage.of.unwrap_or(self.keys))
+            },
+            bytes: self.kinds.bytes().map(|sum| scale.bytes(&sum)),
             types,
             encodings,
-            sizes: (self.sizes.count() > 0).then(|| self.sizes.spread()),
-            ttl: self.expiry.report(),
+            sizes: (self.sizes.count() > 0).then(|| self.sizes.spread(&scale)),
+            ttl: self.expiry.report(&scale),
             usage,
             prefixes,
             prefix_error,
@@ -187,6 +194,19 @@ impl Analysis {
             coverage: circumstances.coverage,
             cost: circumstances.cost,
             lacks: circumstances.lacks,
+        }
+    }
+
+    /// What was seen of a walk stands for itself; a sample stands for the whole.
+    fn scale(&self, circumstances: &Circumstances) -> Scale {
+        let coverage = &circumstances.coverage;
+        match (circumstances.via, coverage.of) {
+            (Via::Sample, Some(of)) if !coverage.is_complete && !coverage.is_filtered => {
+                let dataset = coverage.dataset.map(|dataset| dataset.0);
+                let told = self.kinds.bytes().unwrap_or_default();
+                Scale::of_sample(self.keys, of).with_dataset(dataset, &told)
+            }
+            _ => Scale::EXACT,
         }
     }
 

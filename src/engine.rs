@@ -10,8 +10,10 @@ mod gate;
 mod governor;
 pub mod memcached;
 pub mod redis;
+mod survey;
 mod tls;
 pub mod worker;
 
-pub use backend::{Backend, Server, Walk};
+pub use backend::{Backend, Draws, Server, Walk};
 pub use fault::{Fault, Kind};
+pub use survey::{Node, Survey, SurveyAsk};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::report::{Cliff, Figure, TtlReport};
+use crate::analysis::report::{Cliff, TtlReport};
+use crate::analysis::scale::Scale;
 use crate::analysis::spread::Histogram;
 use crate::model::{Ttl, UnixMs};
 
@@ -100,16 +101,16 @@ impl Expiry {
         }
     }
 
-    pub fn report(&self) -> TtlReport {
+    pub fn report(&self, scale: &Scale) -> TtlReport {
         TtlReport {
-            without: Figure::exact(self.without),
-            with: Figure::exact(self.with),
+            without: scale.keys(self.without),
+            with: scale.keys(self.with),
             unknown: self.unknown,
-            buckets: self.left.spread().buckets,
-            within_1min: Figure::exact(self.within_1min),
-            within_10min: Figure::exact(self.within_10min),
-            within_1h: Figure::exact(self.within_1h),
-            cliffs: self.cliffs(),
+            buckets: self.left.spread(scale).buckets,
+            within_1min: scale.keys(self.within_1min),
+            within_10min: scale.keys(self.within_10min),
+            within_1h: scale.keys(self.within_1h),
+            cliffs: self.cliffs(scale),
         }
     }
 
@@ -122,7 +123,7 @@ impl Expiry {
     }
 
     /// The most keys first.
-    fn cliffs(&self) -> Vec<Cliff> {
+    fn cliffs(&self, scale: &Scale) -> Vec<Cliff> {
         let Some(began) = self.began else {
             return Vec::new();
         };
@@ -142,7 +143,7 @@ impl Expiry {
                     cliffs.push(Cliff {
                         at: UnixMs(began).plus(Duration::from_secs(start)),
                         span: Duration::from_secs(span),
-                        keys: Figure::exact(*keys),
+                        keys: scale.keys(*keys),
                         times_average: *keys as f64 / even,
                     });
                 }
@@ -219,7 +220,7 @@ mod tests {
         ] {
             expiry.take(ttl, NOW);
         }
-        let report = expiry.report();
+        let report = expiry.report(&Scale::EXACT);
         assert_eq!(
             (report.without.value, report.with.value, report.unknown),
             (1, 4, 1)
@@ -234,11 +235,11 @@ mod tests {
         for n in 0..20_000 {
             expiry.take(until(700 + n), NOW);
         }
-        assert_eq!(expiry.report().cliffs, []);
+        assert_eq!(expiry.report(&Scale::EXACT).cliffs, []);
         for _ in 0..2_000 {
             expiry.take(until(7_230), NOW);
         }
-        let cliffs = expiry.report().cliffs;
+        let cliffs = expiry.report(&Scale::EXACT).cliffs;
         assert_eq!(cliffs.len(), 1);
         assert_eq!(cliffs[0].at, NOW.plus(Duration::from_secs(7_200)));
         assert_eq!(

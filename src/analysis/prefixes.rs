@@ -15,7 +15,8 @@ use std::hash::{BuildHasher, RandomState};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::expiry::Left;
-use crate::analysis::report::{Figure, PrefixError, PrefixRow};
+use crate::analysis::report::{PrefixError, PrefixRow};
+use crate::analysis::scale::{Scale, Sum};
 use crate::analysis::{AnalysisAsk, ids};
 use crate::model::Bytes;
 use crate::text;
@@ -79,7 +80,7 @@ struct Node {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Tally {
     keys: u64,
-    bytes: u64,
+    bytes: Sum,
     sized: u64,
     without_ttl: u64,
     idle: u64,
@@ -170,7 +171,7 @@ impl Prefixes {
 
     /// The heaviest prefixes at every depth, parents before their children, and how far off they may
     /// be.
-    pub fn rows(&self, most: usize) -> (Vec<PrefixRow>, Option<PrefixError>) {
+    pub fn rows(&self, most: usize, scale: &Scale) -> (Vec<PrefixRow>, Option<PrefixError>) {
         let sums = self.sums();
         let shown = self.shown(&sums, most);
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
@@ -182,7 +183,7 @@ impl Prefixes {
         }
         for list in children.values_mut() {
             list.sort_by(|a, b| {
-                let of = |node: &u32| (sums[*node as usize].bytes, sums[*node as usize].keys);
+                let of = |node: &u32| (sums[*node as usize].bytes.total, sums[*node as usize].keys);
                 let by_name = || {
                     self.nodes[*a as usize]
                         .segment
@@ -195,7 +196,7 @@ impl Prefixes {
         let mut open: Vec<(u32, Vec<u8>)> = vec![(ROOT, Vec::new())];
         while let Some((node, prefix)) = open.pop() {
             if node != ROOT {
-                rows.push(self.row(node, &prefix, &sums[node as usize]));
+                rows.push(self.row(node, &prefix, &sums[node as usize], scale));
             }
             for child in children.remove(&node).unwrap_or_default().into_iter().rev() {
                 let mut longer = prefix.clone();
@@ -211,12 +212,9 @@ impl Prefixes {
         (rows, error)
     }
 
-    fn row(&self, node: u32, prefix: &[u8], sum: &Tally) -> PrefixRow {
+    fn row(&self, node: u32, prefix: &[u8], sum: &Tally, scale: &Scale) -> PrefixRow {
         let node = &self.nodes[node as usize];
-        let figure = |value: u64, missed: u64| Figure {
-            value,
-            interval: (missed > 0).then_some((value, value.saturating_add(missed))),
-        };
+        let keys = |count| scale.with_missed(scale.keys(count), node.missed.keys);
         PrefixRow {
             prefix: if prefix.is_empty() {
                 String::new()
@@ -225,14 +223,15 @@ impl Prefixes {
             },
             depth: node.depth,
             is_leaf: !node.is_folder,
-            keys: figure(sum.keys, node.missed.keys),
-            bytes: (sum.sized > 0).then(|| figure(sum.bytes, node.missed.bytes)),
-            without_ttl: figure(sum.without_ttl, node.missed.keys),
+            keys: keys(sum.keys),
+            bytes: (sum.sized > 0)
+                .then(|| scale.with_missed(scale.bytes(&sum.bytes), node.missed.bytes)),
+            without_ttl: keys(sum.without_ttl),
             ttl_p50_s: sum.ttl_median(),
             ttl_range_s: sum
                 .ttl_least
                 .map(|least| (u64::from(least), u64::from(sum.ttl_most))),
-            idle: (sum.used > 0).then(|| figure(sum.idle, node.missed.keys)),
+            idle: (sum.used > 0).then(|| keys(sum.idle)),
         }
     }
 
@@ -262,7 +261,7 @@ impl Prefixes {
             places.sort_by_key(|place| {
                 let sum = &sums[*place as usize];
                 let node = &self.nodes[*place as usize];
-                (std::cmp::Reverse((sum.bytes, sum.keys)), node.depth)
+                (std::cmp::Reverse((sum.bytes.total, sum.keys)), node.depth)
             });
             places.truncate(most);
         }
@@ -416,7 +415,7 @@ impl Node {
     }
 
     fn bytes_at_most(&self) -> u64 {
-        self.tally.bytes + self.missed.bytes
+        self.tally.bytes.total + self.missed.bytes
     }
 }
 
@@ -435,7 +434,7 @@ impl Tally {
     fn add(&mut self, facts: &Facts) {
         self.keys += 1;
         if let Some(size) = facts.size {
-            self.bytes += size;
+            self.bytes.add(size);
             self.sized += 1;
         }
         match facts.ttl {
@@ -457,7 +456,7 @@ impl Tally {
 
     fn merge(&mut self, other: &Self) {
         self.keys += other.keys;
-        self.bytes += other.bytes;
+        self.bytes.merge(&other.bytes);
         self.sized += other.sized;
         self.without_ttl += other.without_ttl;
         self.idle += other.idle;

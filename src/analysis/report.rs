@@ -94,7 +94,7 @@ pub struct Spread {
 }
 
 /// Quantiles come from logarithmic classes; they are off by at most this part of their value.
-pub const QUANTILE_ERROR: f64 = 0.03;
+pub const QUANTILE_ERROR: f64 = 0.016;
 
 /// Keys whose quantity is above the border of the bucket before, and at most `up_to`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,9 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::report::{Bucket, Figure, Spread};
+use crate::analysis::scale::Scale;
 
-/// Steps in each doubling: a value is off by at most half a step, 1/32 of itself.
-const STEPS: u64 = 16;
+/// Steps in each doubling: a value is off by at most half a step, 1/64 of itself.
+const STEPS: u64 = 32;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 const CLASSES: usize = ((64 - STEP_BITS as usize) + 1) << STEP_BITS;
 
@@ -60,9 +61,13 @@ impl Histogram {
         self.most
     }
 
-    pub fn spread(&self) -> Spread {
+    pub fn spread(&self, scale: &Scale) -> Spread {
+        let mut buckets = self.buckets();
+        for bucket in &mut buckets {
+            bucket.keys = scale.keys(bucket.keys.value);
+        }
         Spread {
-            buckets: self.buckets(),
+            buckets,
             p50: self.quantile(0.5),
             p90: self.quantile(0.9),
             p99: self.quantile(0.99),
@@ -156,7 +161,7 @@ mod tests {
             histogram.add(value);
         }
         let buckets: Vec<(Option<u64>, u64)> = histogram
-            .spread()
+            .spread(&Scale::EXACT)
             .buckets
             .iter()
             .map(|bucket| (bucket.up_to, bucket.keys.value))

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::report::{EncodingRow, Figure, TypeRow};
+use crate::analysis::scale::{Scale, Sum};
 use crate::model::{KeyKind, Told};
 
 /// What stands for a type that was not told.
@@ -21,7 +22,7 @@ struct Kind {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Tally {
     keys: u64,
-    bytes: u64,
+    bytes: Sum,
     sized: u64,
     elements: u64,
     counted: u64,
@@ -49,19 +50,23 @@ impl Kinds {
     }
 
     /// Of all keys whose size was told; `None` when that is none of them.
-    pub fn bytes(&self) -> Option<u64> {
+    pub fn bytes(&self) -> Option<Sum> {
         let sized: u64 = self.0.iter().map(|kind| kind.tally.sized).sum();
-        (sized > 0).then(|| self.0.iter().map(|kind| kind.tally.bytes).sum())
+        let mut all = Sum::default();
+        for kind in &self.0 {
+            all.merge(&kind.tally.bytes);
+        }
+        (sized > 0).then_some(all)
     }
 
     /// The most keys first.
-    pub fn rows(&self) -> (Vec<TypeRow>, Vec<EncodingRow>) {
+    pub fn rows(&self, scale: &Scale) -> (Vec<TypeRow>, Vec<EncodingRow>) {
         let mut kinds: Vec<&Kind> = self.0.iter().collect();
         kinds.sort_by(|a, b| b.tally.keys.cmp(&a.tally.keys).then(a.word.cmp(&b.word)));
         let types = kinds.iter().map(|kind| TypeRow {
             kind: kind.word.clone(),
-            keys: Figure::exact(kind.tally.keys),
-            bytes: kind.tally.bytes(),
+            keys: scale.keys(kind.tally.keys),
+            bytes: kind.tally.bytes(scale),
             elements: (kind.tally.counted > 0).then(|| Figure::exact(kind.tally.elements)),
         });
         let mut encodings = Vec::new();
@@ -71,8 +76,8 @@ impl Kinds {
             encodings.extend(rows.into_iter().map(|(word, tally)| EncodingRow {
                 kind: kind.word.clone(),
                 encoding: word.clone(),
-                keys: Figure::exact(tally.keys),
-                bytes: tally.bytes(),
+                keys: scale.keys(tally.keys),
+                bytes: tally.bytes(scale),
             }));
         }
         (types.collect(), encodings)
@@ -105,7 +110,7 @@ impl Tally {
     fn add(&mut self, told: &Told) {
         self.keys += 1;
         if let Some(size) = told.size {
-            self.bytes += size.0;
+            self.bytes.add(size.0);
             self.sized += 1;
         }
         if let Some(length) = told.length {
@@ -116,13 +121,13 @@ impl Tally {
 
     fn merge(&mut self, other: &Self) {
         self.keys += other.keys;
-        self.bytes += other.bytes;
+        self.bytes.merge(&other.bytes);
         self.sized += other.sized;
         self.elements += other.elements;
         self.counted += other.counted;
     }
 
-    fn bytes(&self) -> Option<Figure> {
-        (self.sized > 0).then(|| Figure::exact(self.bytes))
+    fn bytes(&self, scale: &Scale) -> Option<Figure> {
+        (self.sized > 0).then(|| scale.bytes(&self.bytes))
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::engine::Fault;
 use crate::engine::memcached::{MemcachedServer, MemcachedWalk};
-use crate::engine::redis::{RedisServer, RedisWalk};
+use crate::engine::redis::{RedisDraws, RedisServer, RedisWalk};
 use crate::guard::Permit;
 use crate::model::{
     Change, Features, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview, Protocol, Sample,
@@ -22,6 +22,10 @@ pub trait Backend: Send + Sync {
 
     /// Starts a walk over the keys. `Walk::step` does the work.
     fn walk(&self, ask: WalkAsk) -> impl Future<Output = Result<Walk, Fault>> + Send;
+
+    /// Starts drawing keys at random. Where the keyspace is small, or cannot be drawn from, all of it
+    /// is walked.
+    fn draws(&self, ask: WalkAsk) -> impl Future<Output = Result<Draws, Fault>> + Send;
 
     /// Type, TTL and size of these keys in one flight, in the same order.
     fn facts(&self, keys: &[Key]) -> impl Future<Output = Result<Vec<KeyRow>, Fault>> + Send;
@@ -58,6 +62,25 @@ impl Server {
             Protocol::Memcached => Self::Memcached(Box::new(MemcachedServer::at(target))),
         }
     }
+
+    /// Where it is, safe to show.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Redis(server) => server.place().to_owned(),
+            Self::Memcached(server) => server.place(),
+        }
+    }
+
+    /// A replica of it to read from.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub async fn replica(&self) -> Result<Self, String> {
+        match self {
+            Self::Redis(server) => server.replica().await.map(Self::Redis),
+            Self::Memcached(_) => Err("Memcached has no replication".to_owned()),
+        }
+    }
 }
 
 macro_rules! forward {
@@ -82,6 +105,10 @@ impl Backend for Server {
         forward!(self, server => server.walk(ask).await)
     }
 
+    async fn draws(&self, ask: WalkAsk) -> Result<Draws, Fault> {
+        forward!(self, server => server.draws(ask).await)
+    }
+
     async fn facts(&self, keys: &[Key]) -> Result<Vec<KeyRow>, Fault> {
         forward!(self, server => server.facts(keys).await)
     }
@@ -100,6 +127,33 @@ impl Backend for Server {
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
         forward!(self, server => server.apply(permit).await)
+    }
+}
+
+/// Keys drawn at random. Dropping it ends the draw.
+#[derive(Debug)]
+pub enum Draws {
+    Redis(Box<RedisDraws>),
+    All(Walk),
+}
+
+impl Draws {
+    /// The next page. A draw goes on until it is dropped; a walk of everything ends.
+    ///
+    /// # Errors
+    /// When the connection broke, or the server refuses.
+    pub async fn step(&mut self) -> Result<Option<WalkPage>, Fault> {
+        match self {
+            Self::Redis(draws) => draws.step().await.map(Some),
+            Self::All(walk) => walk.step().await,
+        }
+    }
+
+    pub fn set_pace(&mut self, pace: Pace) {
+        match self {
+            Self::Redis(draws) => draws.set_pace(pace),
+            Self::All(walk) => walk.set_pace(pace),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ mod wire;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Backend, Fault, Walk};
+use crate::engine::{Backend, Draws, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
     Change, Feature, Features, Key, KeyCard, KeyRow, Missing, Outcome, Preflight, PreflightNote,
@@ -79,6 +79,11 @@ struct Run {
 }
 
 impl MemcachedServer {
+    /// Where it is, safe to show.
+    pub fn place(&self) -> String {
+        crate::engine::dial::place(&self.target)
+    }
+
     pub fn at(target: Target) -> Self {
         let target = Arc::new(target);
         let gate = Arc::default();
@@ -257,6 +262,11 @@ impl Backend for MemcachedServer {
 
     async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {
         self.start_walk(ask).await.map(Walk::Memcached)
+    }
+
+    /// A dump goes over everything as fast as drawing would.
+    async fn draws(&self, ask: WalkAsk) -> Result<Draws, Fault> {
+        self.walk(ask).await.map(Draws::All)
     }
 
     async fn facts(&self, keys: &[Key]) -> Result<Vec<KeyRow>, Fault> {

@@ -8,6 +8,7 @@ mod apply;
 mod bookmark;
 mod card;
 mod commands;
+mod draws;
 mod info;
 mod known;
 mod lane;
@@ -17,6 +18,7 @@ mod lookups;
 mod plan;
 mod preflight;
 mod questions;
+mod reader;
 mod repeats;
 mod reply;
 mod resp;
@@ -40,14 +42,18 @@ use crate::engine::redis::link::{Common, Link};
 use crate::engine::redis::lookups::Seen;
 use crate::engine::redis::reply::{Refusal, bytes, count, word};
 use crate::engine::redis::sample::Taken;
-use crate::engine::{Backend, Fault, Walk};
+use crate::engine::{Backend, Draws, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
     Change, Clients, Counters, Database, Engine, Features, Identity, Key, KeyCard, KeyRow, Memory,
     Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk, Window,
 };
 
+pub use draws::RedisDraws;
 pub use walk::RedisWalk;
+
+/// A keyspace of so few keys is walked sooner than drawn from.
+const FEW: u64 = 20_000;
 
 #[derive(Debug)]
 pub struct RedisServer(Arc<Core>);
@@ -65,6 +71,11 @@ struct Core {
 }
 
 impl RedisServer {
+    /// Where it is, safe to show.
+    pub fn place(&self) -> &str {
+        self.0.work.place()
+    }
+
     /// A server for the target. Connects when first asked something.
     pub fn at(target: Target) -> Self {
         let common = Arc::<Common>::default();
@@ -92,6 +103,14 @@ impl Backend for RedisServer {
     async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {
         let walk = RedisWalk::over(Arc::clone(&self.0), ask);
         Ok(Walk::Redis(Box::new(walk)))
+    }
+
+    async fn draws(&self, ask: WalkAsk) -> Result<Draws, Fault> {
+        let draws = RedisDraws::from(&self.0, ask.clone()).await?;
+        if draws.of().is_some_and(|keys| keys <= FEW) {
+            return Ok(Draws::All(self.walk(ask).await?));
+        }
+        Ok(Draws::Redis(Box::new(draws)))
     }
 
     async fn facts(&self, keys: &[Key]) -> Result<Vec<KeyRow>, Fault> {

@@ -177,6 +177,8 @@ pub struct Coverage {
     pub is_complete: bool,
     /// Found, counted, and not kept since the list was full.
     pub not_kept: u64,
+    /// Memory of the data as the server counts it, keys and values together.
+    pub dataset: Option<Bytes>,
     /// Keys that came a second time and were left out. Servers repeat some while their table shrinks.
     pub repeated: u64,
     /// Keys that were gone when they were asked about; not among `seen`.

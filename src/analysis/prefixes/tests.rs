@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
 use super::*;
+use crate::analysis::report::Figure;
 
 fn ask(budget: u64) -> AnalysisAsk {
     AnalysisAsk {
@@ -24,7 +25,7 @@ fn told(names: &[&str]) -> Vec<String> {
     for name in names {
         prefixes.take(name.as_bytes(), &sized(10));
     }
-    let (rows, error) = prefixes.rows(1000);
+    let (rows, error) = prefixes.rows(1000, &Scale::EXACT);
     assert_eq!(error, None);
     rows.iter()
         .map(|row| {
@@ -76,7 +77,7 @@ fn delimiters_may_be_several_and_of_any_length() {
     for name in ["a::b/c", "a::b/d", "a:b"] {
         prefixes.take(name.as_bytes(), &sized(1));
     }
-    let (rows, _) = prefixes.rows(100);
+    let (rows, _) = prefixes.rows(100, &Scale::EXACT);
     let rows: Vec<(&str, u64)> = rows
         .iter()
         .map(|row| (row.prefix.as_str(), row.keys.value))
@@ -105,7 +106,7 @@ fn ttls_and_idle_keys_are_told_by_prefix() {
     prefixes.take(b"s:2", &facts(Left::Seconds(120), Some(false)));
     prefixes.take(b"s:3", &facts(Left::Never, None));
     prefixes.take(b"s:4", &facts(Left::Unknown, None));
-    let (rows, _) = prefixes.rows(100);
+    let (rows, _) = prefixes.rows(100, &Scale::EXACT);
     let row = &rows[0];
     assert_eq!(
         (row.keys.value, row.without_ttl.value, row.bytes),
@@ -157,7 +158,7 @@ fn raw(budget: u64) -> AnalysisAsk {
 }
 
 fn rows_of(prefixes: &Prefixes) -> (BTreeMap<Vec<u8>, PrefixRow>, Option<PrefixError>) {
-    let (rows, error) = prefixes.rows(usize::MAX);
+    let (rows, error) = prefixes.rows(usize::MAX, &Scale::EXACT);
     let keyed = rows.into_iter().map(|row| {
         let mut name = if row.prefix.is_empty() {
             Vec::new()
@@ -265,7 +266,7 @@ fn long_names_and_deep_ones_cost_little() {
     prefixes.take(&vec![b'x'; 64 << 10], &sized(1));
     prefixes.take(&vec![b':'; 64 << 10], &sized(1));
     assert!(prefixes.takes() < 20_000);
-    let (rows, _) = prefixes.rows(100);
+    let (rows, _) = prefixes.rows(100, &Scale::EXACT);
     assert_eq!(rows.iter().map(|row| row.depth).max(), Some(DEEPEST));
 }
 
@@ -279,5 +280,8 @@ fn it_can_be_kept_and_gone_on_with() {
     let mut again: Prefixes = serde_json::from_str(&kept).expect("what was written");
     again.take(b"user:99:profile", &sized(1));
     prefixes.take(b"user:99:profile", &sized(1));
-    assert_eq!(again.rows(100), prefixes.rows(100));
+    assert_eq!(
+        again.rows(100, &Scale::EXACT),
+        prefixes.rows(100, &Scale::EXACT)
+    );
 }

@@ -78,7 +78,6 @@ const READING: &[Reading] = &[
     family("COMMAND", "INFO",     Uncounted),
     // The keyspace and its keys.
     reads("SCAN",     Uncounted),
-    reads("RANDOMKEY", Uncounted),
     family("MEMORY",  "USAGE",    Uncounted),
     reads("EXISTS",   Counted(Number(0))),
     reads("TYPE",     Counted(WordNone)),

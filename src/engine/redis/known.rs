@@ -73,6 +73,10 @@ impl Known {
         }
     }
 
+    pub fn lacks(&self, feature: Feature, why: &str) {
+        self.learnt().lack(feature, why);
+    }
+
     fn learnt(&self) -> MutexGuard<'_, Learnt> {
         // Nothing in here can be left half done by a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -158,11 +158,6 @@ impl Flight {
         self.title = "SCAN";
     }
 
-    pub fn random_key(&mut self) {
-        self.writer.command(&[b"RANDOMKEY"]);
-        self.title = "RANDOMKEY";
-    }
-
     pub fn about(&mut self, question: Question, key: &[u8]) {
         match question.words() {
             [one] => self.writer.command(&[one.as_bytes(), key]),
@@ -225,7 +220,7 @@ mod tests {
                 }
             }
         }
-        for other in ["SCAN", "DBSIZE", "INFO", "PING", "RANDOMKEY"] {
+        for other in ["SCAN", "DBSIZE", "INFO", "PING"] {
             assert!(reading(&command(&[other])).is_some(), "{other}");
         }
     }

@@ -11,7 +11,7 @@
 //! the server: then the walk begins anew and says so.
 
 mod spending;
-mod telling;
+pub(super) mod telling;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,8 +27,9 @@ use crate::engine::redis::resp::{View, next};
 use crate::engine::redis::{Core, now};
 use crate::model::{Coverage, Feature, Key, Lack, Pace, WalkAsk, WalkKey, WalkPage};
 
-use spending::Spending;
 use telling::Teller;
+
+pub(super) use spending::Spending;
 
 /// A server that vanished in mid walk gets so long to come back, and one that loads its data longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -189,7 +190,9 @@ impl RedisWalk {
         self.flight.size();
         self.lane.fly(&self.flight).await?;
         self.run_id = Info::parse(&self.text(0)).word("run_id");
-        if let Some(policy) = Info::parse(&self.text(1)).word("maxmemory_policy") {
+        let memory = Info::parse(&self.text(1));
+        self.coverage.dataset = memory.bytes("used_memory_dataset");
+        if let Some(policy) = memory.word("maxmemory_policy") {
             self.teller.usage_is_kept_as(policy.ends_with("-lfu"));
         }
         self.teller
@@ -282,6 +285,14 @@ impl RedisWalk {
         Ok(load)
     }
 
+    fn read_page(&self, number: usize) -> Result<(Vec<u8>, Vec<Key>), Fault> {
+        read_page(&self.lane, number).inspect_err(|fault| {
+            if let Fault::NotPermitted { .. } = fault {
+                self.core.known.lacks(Feature::Walk, &fault.to_string());
+            }
+        })
+    }
+
     /// Takes the replies in, and gives the keys that all is told of now.
     fn read(&mut self, air: &Air, landed: Landed, mut load: Load) -> Vec<WalkKey> {
         if !load.is_told {
@@ -332,23 +343,6 @@ impl RedisWalk {
         self.spending.lookups += hits + misses;
         self.spending.round_trips += 1;
         self.spending.commands += (air.lengths + air.questions + usize::from(air.has_page)) as u64;
-        self.spending.scans += u64::from(air.has_page);
-        self.spending.questions += (air.lengths + air.questions) as u64;
-    }
-
-    /// The cursor and the names in the reply to SCAN.
-    fn read_page(&self, number: usize) -> Result<(Vec<u8>, Vec<Key>), Fault> {
-        let reply = self.lane.reply(number);
-        if let View::Error(line) = view(reply) {
-            let refusal = refusal(line);
-            self.core.known.refused(Feature::Walk, "SCAN", &refusal);
-            return Err(refusal.fault(self.lane.place(), "SCAN"));
-        }
-        page(reply).ok_or_else(|| Fault::Protocol {
-            place: self.lane.place().to_owned(),
-            command: "SCAN".to_owned(),
-            why: "not a cursor and a list of keys".to_owned(),
-        })
     }
 
     /// Goes on to the next page.
@@ -375,10 +369,7 @@ impl RedisWalk {
 
     fn page(&mut self, found: Vec<WalkKey>) -> WalkPage {
         self.coverage.is_complete = self.is_over();
-        let mut cost = self.governor.cost(Instant::now());
-        cost.round_trips = self.spending.round_trips;
-        cost.commands = self.spending.commands;
-        cost.lookups = self.spending.lookups;
+        let cost = self.spending.cost(&self.governor);
         let lacks = self.teller.lacks().to_vec();
         if lacks.iter().any(|lack| lack.what == "size") {
             self.note_missing_sizes(&lacks);
@@ -497,6 +488,19 @@ fn coverage_of(ask: &WalkAsk) -> Coverage {
 
 fn unasked(key: Key) -> WalkKey {
     WalkKey { key, told: None }
+}
+
+/// The cursor and the names in the reply to SCAN.
+pub(super) fn read_page(lane: &Lane, number: usize) -> Result<(Vec<u8>, Vec<Key>), Fault> {
+    let reply = lane.reply(number);
+    if let View::Error(line) = view(reply) {
+        return Err(refusal(line).fault(lane.place(), "SCAN"));
+    }
+    page(reply).ok_or_else(|| Fault::Protocol {
+        place: lane.place().to_owned(),
+        command: "SCAN".to_owned(),
+        why: "not a cursor and a list of keys".to_owned(),
+    })
 }
 
 fn page(reply: &[u8]) -> Option<(Vec<u8>, Vec<Key>)> {

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::governor::Account;
+use crate::engine::governor::{Account, Governor};
 use crate::engine::redis::info::{Info, parts};
+use crate::model::WalkCost;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// The first account comes early: until then only what replies take is known.
 const FIRST: Duration = Duration::from_millis(150);
 
 /// Commands that a walk sends, as `INFO commandstats` calls them; before 7.0 families are one.
-const OURS: [&str; 15] = [
+const OURS: [&str; 14] = [
     "scan",
     "type",
     "pttl",
@@ -25,7 +26,6 @@ const OURS: [&str; 15] = [
     "scard",
     "zcard",
     "xlen",
-    "randomkey",
 ];
 
 #[derive(Debug, Default)]
@@ -33,8 +33,6 @@ pub struct Spending {
     pub round_trips: u64,
     pub commands: u64,
     pub lookups: u64,
-    pub scans: u64,
-    pub questions: u64,
     asked: Option<Instant>,
     /// Calls and microseconds of all clients, and our own calls by then.
     before: Option<(Tally, u64)>,
@@ -62,6 +60,15 @@ impl Spending {
         self.asked.is_some_and(|asked| {
             now.duration_since(asked) >= if self.is_first { FIRST } else { EVERY }
         })
+    }
+
+    pub fn cost(&self, governor: &Governor) -> WalkCost {
+        WalkCost {
+            round_trips: self.round_trips,
+            commands: self.commands,
+            lookups: self.lookups,
+            ..governor.cost(Instant::now())
+        }
     }
 
     /// What the server says of the time since it was asked last.

@@ -70,6 +70,14 @@ impl Teller {
         }
     }
 
+    /// Elements are not counted, and the report says why.
+    pub fn asks_no_lengths(&mut self) {
+        if self.asks_lengths {
+            self.asks_lengths = false;
+            self.lack("elements", "a sample does not count them".to_owned());
+        }
+    }
+
     /// Elements are counted only where that leaves no trace.
     pub fn lengths_leave_no_trace(&mut self, leaves_no_trace: bool) {
         if self.asks_lengths && !leaves_no_trace {
