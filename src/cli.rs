@@ -13,6 +13,8 @@ mod globals;
 mod line;
 mod output;
 mod overview;
+mod pace;
+mod progress;
 mod prometheus;
 mod unknown;
 

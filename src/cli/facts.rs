@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::cli::output::bytes;
 use crate::cli::unknown::{NOT_REPORTED, explain, refusal};
 use crate::model::{
-    Aof, Break, Bytes, Database, Key, KeyFacts, KeyRow, Link, Part, Persistence, Rates, Replica,
-    Replication, Sample, SaveStatus, SlabClass, Slabs, Ttl, UnixMs, ratio, units,
+    Aof, Break, Bytes, Database, Key, Link, Part, Persistence, Rates, Replica, Replication, Sample,
+    SaveStatus, SlabClass, Slabs, Ttl, UnixMs, ratio, units,
 };
 
 /// The overview, with the rates of the window that was measured, if one was.
@@ -231,54 +231,6 @@ fn slab_class(class: &SlabClass) -> Value {
         "out_of_memory": class.out_of_memory,
     })
 }
-
-/// A key of a list: name, type, TTL, size and idle time.
-pub fn key_row(row: &KeyRow, now: UnixMs) -> Value {
-    let Some(KeyFacts::Here {
-        kind,
-        ttl,
-        size,
-        idle,
-    }) = &row.facts
-    else {
-        return json!({
-            "key": key(&row.key),
-            "type": null,
-            "ttl_ms": null,
-            "size_bytes": null,
-            "idle_s": null,
-            "unsupported": {
-                "type": NOT_SAID,
-                "ttl_ms": NOT_SAID,
-                "size_bytes": NOT_SAID,
-                "idle_s": NOT_SAID,
-            },
-        });
-    };
-    let mut record = json!({
-        "key": key(&row.key),
-        "type": kind.word(),
-        "ttl_ms": ttl_ms(*ttl, now),
-        "size_bytes": size,
-        "idle_s": idle.map(seconds),
-    });
-    let unknown = [
-        ("ttl_ms", *ttl == Ttl::Unknown, NOT_SAID),
-        ("size_bytes", size.is_none(), NOT_SAID),
-        ("idle_s", idle.is_none(), "the server did not tell it"),
-    ];
-    let unsupported: Map<String, Value> = unknown
-        .into_iter()
-        .filter(|(_, is_unknown, _)| *is_unknown)
-        .map(|(field, _, why)| (field.to_owned(), why.into()))
-        .collect();
-    if !unsupported.is_empty() {
-        record["unsupported"] = Value::Object(unsupported);
-    }
-    record
-}
-
-const NOT_SAID: &str = "the server would not say";
 
 pub fn key(key: &Key) -> Value {
     bytes(key.bytes())

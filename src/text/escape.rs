@@ -3,6 +3,7 @@
 //! A character is shown as itself only when it is on the list of what is harmless; everything else
 //! is escaped. A list of what is dangerous would be out of date with the next terminal.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use thiserror::Error;
@@ -32,6 +33,14 @@ pub fn escape(bytes: &[u8]) -> String {
         return bytes.iter().copied().map(char::from).collect();
     }
     escape_name(bytes, Form::Unicode)
+}
+
+/// As [`escape`], without a copy where nothing has to be escaped: for millions of names.
+pub fn shown(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if is_harmless_ascii(bytes) => Cow::Borrowed(text),
+        _ => Cow::Owned(escape(bytes)),
+    }
 }
 
 /// Like [`escape`], and nothing beyond ASCII is shown as itself: for plans, confirmations and audit
@@ -358,6 +367,7 @@ mod tests {
 
     fn check(bytes: &[u8], text: &str) {
         assert_eq!(escape(bytes), text);
+        assert_eq!(shown(bytes), text);
         assert_eq!(unescape(text).as_deref(), Ok(bytes));
     }
 
