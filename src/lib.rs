@@ -9,7 +9,7 @@
 //! 5  main
 //! 4  cli      tui      demo             never name each other; no server logic
 //! 3  engine   config
-//! 2  guard    analysis
+//! 2  guard    analysis  catalog
 //! 1  model    text                      name nothing above
 //! ```
 //!
@@ -20,6 +20,7 @@
 //! - [`text`]: showing bytes safely, the one door through which foreign bytes reach a person.
 //! - [`guard`]: the only door to a write. Change → plan → permit, and the audit file.
 //! - [`analysis`]: what a keyspace consists of, in bounded memory: prefixes, types, sizes, TTLs.
+//! - [`catalog`]: millions of key names, sorted, in little memory.
 //! - [`engine`]: talks to servers. Dialling, TLS, RESP, the Memcached protocol, the worker.
 //! - [`config`]: files, variables and flags → targets; where secrets come from; the log.
 //! - [`cli`]: one-shot commands, table `COMMANDS`.
@@ -68,6 +69,7 @@
 //! | reading command | a row in the engine's table of its protocol |
 
 pub mod analysis;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -19,13 +19,14 @@ impl Display for Finding {
 }
 
 /// A part of the house names only parts on lower floors.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("model", 1),
     ("text", 1),
     ("check", 2),
     ("guard", 2),
     ("snapshot", 2),
     ("analysis", 2),
+    ("catalog", 2),
     ("engine", 3),
     ("config", 3),
     ("cli", 4),
@@ -58,7 +59,7 @@ const GUESTS: [(&str, &[&str]); 19] = [
 ];
 
 /// No I/O, no async, no clock: time is an argument.
-const PURE: [&str; 4] = ["model", "text", "check", "analysis"];
+const PURE: [&str; 5] = ["model", "text", "check", "analysis", "catalog"];
 const IMPURE: [&str; 7] = [
     "std::fs",
     "std::net",

@@ -124,12 +124,12 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     list.finish(envelope)?;
     match unanswered {
         None => Ok(Next::Exit(end)),
-        Some(lack) => Err(unanswerable(lack, &visit)),
+        Some(lack) => Err(unanswerable(&lack, &visit)),
     }
 }
 
 /// The filter or the order needs what the server does not tell.
-fn unanswerable(lack: Lack, visit: &Visit) -> Failure {
+fn unanswerable(lack: &Lack, visit: &Visit) -> Failure {
     let words = format!(
         "keys on {}: {} cannot be compared: {}",
         visit.target.name, lack.what, lack.why

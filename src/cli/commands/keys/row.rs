@@ -67,7 +67,7 @@ fn record(row: &WalkKey, now: UnixMs, asked_idle: bool, lacks: &[Lack]) -> Value
     let told = row.told.as_ref().unwrap_or(&unknown);
     let mut record = json!({
         "key": bytes(row.key.bytes()),
-        "type": told.kind.as_ref().map(|kind| kind.word()),
+        "type": told.kind.as_ref().map(crate::model::KeyKind::word),
         "ttl_ms": facts::ttl_ms(told.ttl, now),
         "size_bytes": told.size,
         "idle_s": told.idle.map(facts::seconds),
