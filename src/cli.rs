@@ -16,6 +16,7 @@ mod overview;
 mod pace;
 mod progress;
 mod prometheus;
+mod report;
 mod unknown;
 
 use std::ffi::OsString;
@@ -23,8 +24,8 @@ use std::fmt::Write;
 
 use crate::cli::commands::snapshot::{create, status};
 use crate::cli::commands::{
-    completions, delete, demo, info, keys, man, open, profiles, replication, schema, show, ttl,
-    watch,
+    analyze, completions, delete, demo, info, keys, man, open, profiles, replication, schema, show,
+    tree, ttl, watch,
 };
 use crate::cli::line::Reading;
 
@@ -75,6 +76,8 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "info",        args: info::args,        formats: DATA_AND_PROM, run: info::run },
     Command { name: "watch",       args: watch::args,       formats: DATA_AND_PROM, run: watch::run },
     Command { name: "keys",        args: keys::args,        formats: DATA,          run: keys::run },
+    Command { name: "tree",        args: tree::args,        formats: DATA,          run: tree::run },
+    Command { name: "analyze",     args: analyze::args,     formats: DATA,          run: analyze::run },
     Command { name: "show",        args: show::args,        formats: DATA,          run: show::run },
     Command { name: "ttl",         args: ttl::args,         formats: DATA,          run: ttl::run },
     Command { name: "delete",      args: delete::args,      formats: DATA,          run: delete::run },

@@ -7,5 +7,6 @@ mod cli {
     mod forms;
     mod reading;
     mod schemas;
+    mod surveying;
     mod writing;
 }

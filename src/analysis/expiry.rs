@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::report::{Cliff, TtlReport};
+use crate::analysis::report::{Bucket, Cliff, TtlReport};
 use crate::analysis::scale::Scale;
-use crate::analysis::spread::Histogram;
 use crate::model::{Ttl, UnixMs};
 
 /// The future in zones: up to so many seconds ahead, in bins of so many seconds. Near moments matter
@@ -26,6 +25,20 @@ const CLIFF_KEYS: u64 = 100;
 const CLIFF_PART: f64 = 0.005;
 const MOST_CLIFFS: usize = 10;
 
+/// Seconds that a person counts in: a minute, ten, an hour, …, ninety days.
+const BORDERS: [u64; 10] = [
+    60,
+    600,
+    3_600,
+    6 * 3_600,
+    86_400,
+    3 * 86_400,
+    7 * 86_400,
+    14 * 86_400,
+    30 * 86_400,
+    90 * 86_400,
+];
+
 /// What is known of a key's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Left {
@@ -40,11 +53,8 @@ pub struct Expiry {
     without: u64,
     with: u64,
     unknown: u64,
-    within_1min: u64,
-    within_10min: u64,
-    within_1h: u64,
-    /// Seconds left when the key was met.
-    left: Histogram,
+    /// By the seconds left when the key was met; the last one is beyond all borders.
+    left: [u64; BORDERS.len() + 1],
     /// The moment from which bins count, in milliseconds since 1970.
     began: Option<i64>,
     bins: Vec<u64>,
@@ -66,10 +76,7 @@ impl Expiry {
         };
         let left = u64::try_from(end.0.saturating_sub(at.0)).unwrap_or(0) / 1000;
         self.with += 1;
-        self.within_1min += u64::from(left <= 60);
-        self.within_10min += u64::from(left <= 600);
-        self.within_1h += u64::from(left <= 3600);
-        self.left.add(left);
+        self.left[BORDERS.partition_point(|border| *border < left)] += 1;
         let began = *self.began.get_or_insert(at.0);
         self.put(
             u64::try_from(end.0.saturating_sub(began)).unwrap_or(0) / 1000,
@@ -82,10 +89,9 @@ impl Expiry {
         self.without += other.without;
         self.with += other.with;
         self.unknown += other.unknown;
-        self.within_1min += other.within_1min;
-        self.within_10min += other.within_10min;
-        self.within_1h += other.within_1h;
-        self.left.merge(&other.left);
+        for (ours, theirs) in self.left.iter_mut().zip(other.left) {
+            *ours += theirs;
+        }
         let Some(theirs) = other.began else { return };
         let ours = *self.began.get_or_insert(theirs);
         for (bin, count) in other
@@ -102,14 +108,20 @@ impl Expiry {
     }
 
     pub fn report(&self, scale: &Scale) -> TtlReport {
+        let borders = BORDERS.into_iter().map(Some).chain([None]);
+        let buckets = borders.zip(self.left).map(|(up_to, keys)| Bucket {
+            up_to,
+            keys: scale.keys(keys),
+        });
+        let within = |borders: usize| scale.keys(self.left.iter().take(borders).sum());
         TtlReport {
             without: scale.keys(self.without),
             with: scale.keys(self.with),
             unknown: self.unknown,
-            buckets: self.left.spread(scale).buckets,
-            within_1min: scale.keys(self.within_1min),
-            within_10min: scale.keys(self.within_10min),
-            within_1h: scale.keys(self.within_1h),
+            buckets: buckets.collect(),
+            within_1min: within(1),
+            within_10min: within(2),
+            within_1h: within(3),
             cliffs: self.cliffs(scale),
         }
     }

@@ -110,7 +110,7 @@ pub struct TtlReport {
     pub with: Figure,
     /// Keys of which it was not told.
     pub unknown: u64,
-    /// Of the keys with a TTL, by the seconds left.
+    /// Of the keys with a TTL, by the seconds left: up to a minute, ten minutes, an hour and so on.
     pub buckets: Vec<Bucket>,
     pub within_1min: Figure,
     pub within_10min: Figure,

@@ -91,11 +91,10 @@ impl Scale {
         let mean = sum.total as f64 / drawn;
         let variance = (sum.squares / drawn - mean * mean).max(0.0);
         let half = Z * (variance / drawn).sqrt();
-        let least = sum.total as f64;
         Figure {
             value: whole(mean * of),
             interval: Some((
-                whole(((mean - half) * of).max(least)).min(whole(mean * of)),
+                whole((mean - half) * of),
                 whole((mean + half) * of + self.unseen),
             )),
         }

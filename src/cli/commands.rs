@@ -1,5 +1,6 @@
 //! One file a command. Each has `args` (its arguments, whose doc comments are its help) and `run`.
 
+pub mod analyze;
 pub mod completions;
 pub mod delete;
 pub mod demo;
@@ -12,5 +13,6 @@ pub mod replication;
 pub mod schema;
 pub mod show;
 pub mod snapshot;
+pub mod tree;
 pub mod ttl;
 pub mod watch;

@@ -151,6 +151,10 @@ impl Output {
         self.look
     }
 
+    pub fn use_ascii(&mut self, is_ascii: bool) {
+        self.look = self.look.in_ascii(is_ascii);
+    }
+
     /// Prints the whole answer.
     ///
     /// # Errors

@@ -42,6 +42,11 @@ pub const NOT_REPORTED: &str = "the server does not report it";
 
 /// Adds a reason for every null in the record that has none yet.
 pub fn explain(record: &mut Value, general: &str) {
+    explain_by(record, |path| meaning(path).unwrap_or(general).to_owned());
+}
+
+/// Adds a reason, which depends on the path, for every null in the record that has none yet.
+pub fn explain_by(record: &mut Value, why: impl Fn(&str) -> String) {
     let mut reasons = match record["unsupported"].take() {
         Value::Object(given) => given,
         _ => Map::new(),
@@ -49,7 +54,7 @@ pub fn explain(record: &mut Value, general: &str) {
     visit(record, "", &mut |path| {
         let is_speaking = SPEAKING.iter().any(|name| ends_with(path, name));
         if !is_speaking && path != "unsupported" && !reasons.contains_key(path) {
-            reasons.insert(path.to_owned(), meaning(path).unwrap_or(general).into());
+            reasons.insert(path.to_owned(), why(path).into());
         }
     });
     record["unsupported"] = Value::Object(reasons);
@@ -75,7 +80,7 @@ fn meaning(path: &str) -> Option<&'static str> {
 }
 
 /// Whether the last names of the path are these.
-fn ends_with(path: &str, end: &str) -> bool {
+pub fn ends_with(path: &str, end: &str) -> bool {
     path.strip_suffix(end)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

@@ -109,6 +109,17 @@ fn redis_and_valkey_answer_as_promised() {
             (&9.into(), &true.into())
         );
         ask("keys", &["--sort", "size", "--limit", "2"]);
+        ask("keys", &["--names"]);
+        let analyzed = ask("analyze", &["--full-speed"]);
+        assert_eq!(
+            (&analyzed["keys"], &analyzed["exact"]),
+            (&9.into(), &true.into())
+        );
+        ask("analyze", &["--full-speed", "--ask", "type"]);
+        ask("analyze", &["--via", "sample", "--for", "50ms"]);
+        let tree = ask("tree", &["--full-speed", "--names"]);
+        assert_eq!(tree["prefixes"].as_array().map(Vec::len), Some(9));
+        ask("tree", &["--budget", "50"]);
         for key in [
             "text",
             "short-lived",
@@ -155,6 +166,8 @@ fn memcached_answers_as_promised() {
     assert!(info["unsupported"]["keys_with_ttl"].is_string());
     ask("watch", &["--interval", "20ms", "--count", "1"]);
     assert_eq!(ask("keys", &[])["matched"], 2);
+    assert_eq!(ask("analyze", &[])["types"][0]["keys"], 2);
+    ask("tree", &[]);
     assert_eq!(ask("show", &["text"])["value"], "hello");
     ask("ttl", &["text", "short-lived"]);
     ask("ttl", &["text", "--set", "1h", "--yes"]);

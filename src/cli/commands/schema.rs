@@ -26,6 +26,8 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("info",            include_str!("../schemas/info.json")),
     ("watch",           include_str!("../schemas/watch.json")),
     ("keys",            include_str!("../schemas/keys.json")),
+    ("tree",            include_str!("../schemas/tree.json")),
+    ("analyze",         include_str!("../schemas/analyze.json")),
     ("show",            include_str!("../schemas/show.json")),
     ("ttl",             include_str!("../schemas/ttl.json")),
     ("delete",          include_str!("../schemas/delete.json")),

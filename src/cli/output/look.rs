@@ -8,7 +8,11 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
     has_colour: bool,
+    is_ascii: bool,
 }
+
+/// A cell filled by one to eight eighths.
+const EIGHTHS: [&str; 8] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 
 /// Colours by meaning; everything reads the same without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +52,44 @@ impl Look {
     pub fn of_stdout(no_color: bool) -> Self {
         Self {
             has_colour: wants_colour(no_color),
+            is_ascii: false,
         }
     }
 
     pub fn plain() -> Self {
-        Self { has_colour: false }
+        Self {
+            has_colour: false,
+            is_ascii: false,
+        }
+    }
+
+    /// With characters of ASCII alone, of our own at least.
+    #[must_use]
+    pub fn in_ascii(self, is_ascii: bool) -> Self {
+        Self { is_ascii, ..self }
+    }
+
+    pub fn is_ascii(self) -> bool {
+        self.is_ascii
+    }
+
+    /// A share of one as a bar of at most so many cells; what is there at all is seen.
+    pub fn bar(self, share: f64, cells: u8) -> String {
+        let parts = if self.is_ascii { &["#"][..] } else { &EIGHTHS };
+        let steps = parts.len();
+        let all = f64::from(cells) * steps as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 255 times 8"
+        )]
+        let filled = (share.clamp(0.0, 1.0) * all).round() as usize;
+        let filled = filled.max(usize::from(share > 0.0));
+        let mut bar = parts[steps - 1].repeat(filled / steps);
+        if !filled.is_multiple_of(steps) {
+            bar.push_str(parts[filled % steps - 1]);
+        }
+        bar
     }
 
     pub fn paint(self, paint: Paint, text: &str) -> String {
@@ -95,6 +132,23 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bars_show_shares_and_hide_nothing() {
+        let look = Look::plain();
+        for (share, bar, ascii) in [
+            (0.0, "", ""),
+            (0.000_1, "▏", "#"),
+            (0.5, "██", "##"),
+            (0.6, "██▍", "##"),
+            (1.0, "████", "####"),
+            (7.0, "████", "####"),
+            (f64::NAN, "", ""),
+        ] {
+            assert_eq!(look.bar(share, 4), bar, "{share}");
+            assert_eq!(look.in_ascii(true).bar(share, 4), ascii, "{share}");
+        }
+    }
 
     #[test]
     fn wide_characters_keep_the_columns_straight() {

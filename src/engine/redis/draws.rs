@@ -77,7 +77,8 @@ impl RedisDraws {
         self.spend().await?;
         tokio::time::sleep(self.governor.pause(Instant::now())).await;
         self.flight.clear();
-        let questions = self.teller.ask(&self.drawn, &mut self.flight);
+        let each = self.teller.ask(&self.drawn, &mut self.flight);
+        let questions = self.drawn.len() * each.len();
         let keys = self.governor.keys(self.lane.way());
         let pages = (keys / KEYS as u64).clamp(1, PAGES);
         for _ in 0..pages {
@@ -92,7 +93,7 @@ impl RedisDraws {
         let lane = &self.lane;
         let mut replies = (0..questions).map(|number| view(lane.reply(number)));
         let count = asked.len() as u64;
-        let found = self.teller.read(asked, &mut replies, now());
+        let found = self.teller.read(asked, &each, &mut replies, now());
         self.coverage.gone += count - found.len() as u64;
         self.coverage.seen += found.len() as u64;
         let (hits, misses) = self.teller.take_lookups();

@@ -20,7 +20,7 @@ use crate::engine::Fault;
 use crate::engine::governor::{Flown, Governor};
 use crate::engine::redis::info::Info;
 use crate::engine::redis::lane::{Landed, Lane};
-use crate::engine::redis::questions::{Flight, refusal, view};
+use crate::engine::redis::questions::{Flight, Question, refusal, view};
 use crate::engine::redis::repeats::Repeats;
 use crate::engine::redis::reply::bytes;
 use crate::engine::redis::resp::{View, next};
@@ -73,10 +73,12 @@ enum Stand {
 }
 
 /// What the flight under way is made of, in this order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Air {
     sent: Instant,
     lengths: usize,
+    /// What each key was asked, and the number of all that.
+    asked: Arc<[Question]>,
     questions: usize,
     has_page: bool,
 }
@@ -242,7 +244,8 @@ impl RedisWalk {
         } else {
             &[]
         };
-        let questions = self.teller.ask(asked, &mut self.flight);
+        let keys = asked.len();
+        let asked = self.teller.ask(asked, &mut self.flight);
         let has_page = match &self.stand {
             Stand::At(cursor) => {
                 let count = self.governor.keys(self.lane.way()).min(self.most);
@@ -255,7 +258,8 @@ impl RedisWalk {
         self.air = Some(Air {
             sent,
             lengths,
-            questions,
+            questions: keys * asked.len(),
+            asked,
             has_page,
         });
         Ok(())
@@ -277,7 +281,7 @@ impl RedisWalk {
         };
         // With elements to count, the types have to be known before the next flight leaves.
         if self.teller.asks_lengths() {
-            self.tell(&mut load);
+            self.tell(air, &mut load);
         }
         if let Some(page) = page {
             self.turn(page, &mut load);
@@ -296,7 +300,7 @@ impl RedisWalk {
     /// Takes the replies in, and gives the keys that all is told of now.
     fn read(&mut self, air: &Air, landed: Landed, mut load: Load) -> Vec<WalkKey> {
         if !load.is_told {
-            self.tell(&mut load);
+            self.tell(air, &mut load);
         }
         self.spend_on(air);
         let keys = if self.ask.wants.is_nothing() {
@@ -315,7 +319,7 @@ impl RedisWalk {
     }
 
     /// What the replies tell of the keys that they are about.
-    fn tell(&mut self, load: &mut Load) {
+    fn tell(&mut self, air: &Air, load: &mut Load) {
         load.is_told = true;
         let lane = &self.lane;
         let mut replies = (0..).map(|number| view(lane.reply(number)));
@@ -326,7 +330,7 @@ impl RedisWalk {
         if !load.was_wanted {
             return;
         }
-        let told = self.teller.read(named, &mut replies, now());
+        let told = self.teller.read(named, &air.asked, &mut replies, now());
         let gone = load.asked - told.len() as u64;
         self.coverage.gone += gone;
         self.coverage.seen = self.coverage.seen.saturating_sub(gone);

@@ -1,6 +1,7 @@
 //! What is asked about each key of a walk, and what the replies tell.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::redis::questions::{Elements, Flight, Question, refusal};
@@ -26,7 +27,8 @@ const ENCODINGS: &[&str] = &[
 
 #[derive(Debug)]
 pub struct Teller {
-    questions: Vec<Question>,
+    /// A flight in the air goes on carrying those that it left with.
+    questions: Arc<[Question]>,
     asks_lengths: bool,
     lacks: Vec<Lack>,
     hits: u64,
@@ -59,15 +61,16 @@ impl Teller {
 
     /// Under an LFU policy the server counts accesses instead of keeping their times.
     pub fn usage_is_kept_as(&mut self, is_frequency: bool) {
-        for question in &mut self.questions {
-            if matches!(question, Question::Idle | Question::Frequency) {
-                *question = if is_frequency {
-                    Question::Frequency
-                } else {
-                    Question::Idle
-                };
-            }
-        }
+        let usage = if is_frequency {
+            Question::Frequency
+        } else {
+            Question::Idle
+        };
+        let questions = self.questions.iter().map(|question| match question {
+            Question::Idle | Question::Frequency => usage,
+            other => *other,
+        });
+        self.questions = questions.collect();
     }
 
     /// Elements are not counted, and the report says why.
@@ -109,29 +112,30 @@ impl Teller {
         )
     }
 
-    /// Asks about these keys; gives the number of questions.
-    pub fn ask(&self, keys: &[Key], flight: &mut Flight) -> usize {
+    /// Asks about these keys; gives the questions that each of them was asked.
+    pub fn ask(&self, keys: &[Key], flight: &mut Flight) -> Arc<[Question]> {
         for key in keys {
-            for question in &self.questions {
+            for question in &*self.questions {
                 flight.about(*question, key.bytes());
             }
         }
-        keys.len() * self.questions.len()
+        Arc::clone(&self.questions)
     }
 
-    /// What the replies, one for each question about each key, tell. Keys that are gone are left out.
+    /// What the replies tell, one for each of the questions that `ask` gave about each key. Keys that
+    /// are gone are left out.
     pub fn read<'a>(
         &mut self,
         keys: Vec<Key>,
+        questions: &[Question],
         replies: &mut impl Iterator<Item = View<'a>>,
         at: UnixMs,
     ) -> Vec<WalkKey> {
-        let questions = self.questions.clone();
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
             let mut told = Told::default();
             let mut is_here = true;
-            for question in &questions {
+            for question in questions {
                 let Some(reply) = replies.next() else { break };
                 match question.counted(&reply) {
                     Some(true) => self.hits += 1,
@@ -232,7 +236,8 @@ impl Teller {
         }
         let why = refusal.words();
         if refusal.is_for_good() {
-            self.questions.retain(|other| *other != question);
+            let others = self.questions.iter().filter(|other| **other != question);
+            self.questions = others.copied().collect();
             if matches!(question, Question::Length(_)) {
                 self.asks_lengths = false;
             }
@@ -293,7 +298,8 @@ mod tests {
     fn read(wants: Wants, key: &str, replies: &[View]) -> (Option<Told>, Teller) {
         let mut teller = Teller::for_wants(wants);
         let keys = vec![Key::from(key)];
-        let found = teller.read(keys, &mut replies.iter().copied(), UnixMs(1_000));
+        let asked = teller.ask(&keys, &mut Flight::default());
+        let found = teller.read(keys, &asked, &mut replies.iter().copied(), UnixMs(1_000));
         (found.into_iter().next().and_then(|key| key.told), teller)
     }
 
@@ -344,8 +350,28 @@ mod tests {
             &[View::Simple(b"string"), View::Int(-1), refused],
         );
         assert_eq!(told.expect("the key").size, None);
-        assert_eq!(teller.questions, [Question::Kind, Question::Ttl]);
+        assert_eq!(*teller.questions, [Question::Kind, Question::Ttl]);
         assert_eq!(teller.lacks()[0].what, "size");
+    }
+
+    #[test]
+    fn a_flight_in_the_air_is_read_as_it_was_asked() {
+        let mut teller = Teller::for_wants(Wants::BASICS);
+        let keys = || vec![Key::from("a"), Key::from("b")];
+        let first = teller.ask(&keys(), &mut Flight::default());
+        let second = teller.ask(&keys(), &mut Flight::default());
+        let refused = View::Error(b"NOPERM no");
+        let replies = [View::Simple(b"set"), View::Int(-1), refused].repeat(2);
+        for asked in [first, second] {
+            let mut replies = replies.iter().copied();
+            let found = teller.read(keys(), &asked, &mut replies, UnixMs(1));
+            let kinds = found.iter().map(|key| key.told.as_ref()?.kind.clone());
+            assert_eq!(
+                kinds.collect::<Vec<_>>(),
+                [Some(KeyKind::Set), Some(KeyKind::Set)]
+            );
+            assert_eq!(replies.next(), None);
+        }
     }
 
     #[test]
@@ -357,7 +383,7 @@ mod tests {
         let line = b"ERR An LFU maxmemory policy is selected, idle time not tracked.";
         let (told, teller) = read(wants, "k", &[View::Error(line)]);
         assert_eq!(told, Some(Told::default()));
-        assert_eq!(teller.questions, [Question::Frequency]);
+        assert_eq!(*teller.questions, [Question::Frequency]);
         assert_eq!(teller.lacks(), []);
     }
 }
