@@ -31,8 +31,9 @@ fn the_pictures_show_the_demo() {
     take(&demo, "overview", &["hit ratio", "used", "primary"]);
     demo.send("2");
     demo.wait_for("all ");
-    demo.wait_for("string");
-    take(&demo, "keys", &["session:", "TTL"]);
+    demo.send("v");
+    demo.wait_for("NO TTL");
+    take(&demo, "keys", &["session:", "SHARE"]);
     demo.send("q");
     demo.wait_for_end().gave_the_terminal_back();
 }

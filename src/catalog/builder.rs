@@ -173,14 +173,16 @@ impl Newcomers {
         let mut count = 0;
         for place in order {
             let name = self.name(place as usize);
+            let fact = self.facts.get(place as usize).copied();
             if count > 0 && packer.last() == name {
+                packer.tell_last(fact);
                 continue;
             }
-            packer.push(name, self.facts.get(place as usize).copied());
-            count += 1;
             if packer.is_full() {
                 chunks.push(Arc::new(packer.close()));
             }
+            packer.push(name, fact);
+            count += 1;
         }
         if !packer.is_empty() {
             chunks.push(Arc::new(packer.close()));
@@ -276,15 +278,12 @@ impl Input {
     }
 
     fn rest(&self) -> Run {
-        let mut leaves: Vec<Leaf> = self
-            .chunks
-            .iter()
-            .map(|chunk| Leaf::of(Arc::clone(chunk)))
-            .collect();
-        if let Some(first) = leaves.first_mut() {
-            first.skip = self.read;
-        }
-        Run::of(leaves)
+        let mut skip = self.read;
+        let leaves = self.chunks.iter().map(|chunk| {
+            let leaf = Leaf::of(Arc::clone(chunk));
+            leaf.after(std::mem::take(&mut skip))
+        });
+        Run::of(leaves.collect())
     }
 }
 
@@ -319,16 +318,17 @@ impl Merge {
     }
 
     fn push(&mut self, input: usize) {
-        let input = &self.inputs[input];
-        let name = input.name();
-        if self.count > 0 && self.packer.last() == name {
-            return;
-        }
-        self.packer.push(name, input.fact());
-        self.count += 1;
-        if self.packer.is_full() {
+        let is_twin = self.count > 0 && self.packer.last() == self.inputs[input].name();
+        if !is_twin && self.packer.is_full() {
             self.close();
         }
+        let input = &self.inputs[input];
+        if is_twin {
+            self.packer.tell_last(input.fact());
+            return;
+        }
+        self.packer.push(input.name(), input.fact());
+        self.count += 1;
     }
 
     fn close(&mut self) {

@@ -42,6 +42,8 @@ pub struct Sums {
     pub bytes: u64,
     pub timed: u64,
     pub without_ttl: u64,
+    /// Keys of which the idle time was told.
+    pub used: u64,
 }
 
 impl Sums {
@@ -52,6 +54,20 @@ impl Sums {
         self.bytes += other.bytes;
         self.timed += other.timed;
         self.without_ttl += other.without_ttl;
+        self.used += other.used;
+    }
+
+    /// These without others that are among them.
+    #[must_use]
+    pub fn without(mut self, other: &Self) -> Self {
+        self.keys -= other.keys;
+        self.told -= other.told;
+        self.sized -= other.sized;
+        self.bytes -= other.bytes;
+        self.timed -= other.timed;
+        self.without_ttl -= other.without_ttl;
+        self.used -= other.used;
+        self
     }
 
     pub fn take(&mut self, fact: Option<&Fact>) {
@@ -68,6 +84,7 @@ impl Sums {
             self.timed += 1;
             self.without_ttl += u64::from(fact.ends_s == NEVER);
         }
+        self.used += u64::from(fact.idle_s != UNKNOWN);
     }
 }
 
@@ -289,6 +306,23 @@ impl Packer {
         }
         self.sums.take(fact.as_ref());
         self.count += 1;
+    }
+
+    /// The last name came once more: what is told of it now counts where nothing was.
+    pub fn tell_last(&mut self, fact: Option<Fact>) {
+        let Some(fact) = fact.filter(|fact| *fact != Fact::UNTOLD) else {
+            return;
+        };
+        // A picture closed the chunk in between: then the twin stays as it is.
+        let Some(place) = (self.count as usize).checked_sub(1) else {
+            return;
+        };
+        self.facts.resize(place + 1, Fact::UNTOLD);
+        if self.facts[place] == Fact::UNTOLD {
+            self.sums.keys -= 1;
+            self.sums.take(Some(&fact));
+            self.facts[place] = fact;
+        }
     }
 
     /// Closes the chunk and begins the next.

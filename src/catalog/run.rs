@@ -74,19 +74,63 @@ pub struct Leaf {
     pub mask: Option<Arc<Mask>>,
     /// Names at its beginning that went elsewhere.
     pub skip: usize,
+    /// What is told of the names that count.
+    sums: Sums,
 }
 
 impl Leaf {
     pub fn of(chunk: Arc<Chunk>) -> Self {
         Self {
+            sums: chunk.sums,
             chunk,
             mask: None,
             skip: 0,
         }
     }
 
+    /// Without so many names at its beginning.
+    #[must_use]
+    pub fn after(self, skip: usize) -> Self {
+        Self { skip, ..self }.summed()
+    }
+
+    /// With those names alone that the mask lets through.
+    #[must_use]
+    pub fn masked(self, mask: Arc<Mask>) -> Self {
+        Self {
+            mask: Some(mask),
+            ..self
+        }
+        .summed()
+    }
+
+    fn summed(mut self) -> Self {
+        self.sums = self.told(self.skip, self.chunk.count());
+        self
+    }
+
     pub fn count(&self) -> usize {
         self.before(self.chunk.count())
+    }
+
+    /// What is told of the names between two places of the chunk that count.
+    fn told(&self, from: usize, to: usize) -> Sums {
+        let mut sums = Sums::default();
+        if self.chunk.sums.told == 0 {
+            sums.keys = (self.before(to) - self.before(from)) as u64;
+            return sums;
+        }
+        for place in from..to {
+            if self.has(place) {
+                sums.take(self.chunk.fact(place));
+            }
+        }
+        sums
+    }
+
+    /// The places in the chunk of the names that count.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        (self.skip..self.chunk.count()).filter(|place| self.has(*place))
     }
 
     /// Names that count before a place in the chunk.
@@ -111,46 +155,52 @@ impl Leaf {
 
     /// What is told of the names from one number to another.
     fn sums(&self, from: usize, to: usize) -> Sums {
-        if from == 0 && to >= self.count() && self.mask.is_none() && self.skip == 0 {
-            return self.chunk.sums;
-        }
-        let mut sums = Sums::default();
+        let count = self.count();
+        let to = to.min(count);
         if from >= to {
-            return sums;
+            return Sums::default();
         }
-        let first = self.place(from);
-        let mut left = to.min(self.count()) - from;
-        for place in first..self.chunk.count() {
-            if left == 0 {
-                break;
-            }
-            if self.has(place) {
-                sums.take(self.chunk.fact(place));
-                left -= 1;
-            }
+        if from == 0 && to == count {
+            return self.sums;
         }
-        sums
+        let end = if to == count {
+            self.chunk.count()
+        } else {
+            self.place(to)
+        };
+        self.told(self.place(from), end)
     }
 }
 
 /// A sorted list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Run {
     leaves: Vec<Leaf>,
     /// Names before each leaf, and in all.
     starts: Vec<usize>,
+    /// What is told of the names before each leaf, and of all.
+    totals: Vec<Sums>,
 }
 
 impl Run {
     pub fn of(leaves: Vec<Leaf>) -> Self {
         let mut starts = Vec::with_capacity(leaves.len() + 1);
-        let mut sum = 0;
+        let mut totals = Vec::with_capacity(leaves.len() + 1);
+        let mut count = 0;
+        let mut sums = Sums::default();
         starts.push(0);
+        totals.push(sums);
         for leaf in &leaves {
-            sum += leaf.count();
-            starts.push(sum);
+            count += leaf.count();
+            sums.add(&leaf.sums);
+            starts.push(count);
+            totals.push(sums);
         }
-        Self { leaves, starts }
+        Self {
+            leaves,
+            starts,
+            totals,
+        }
     }
 
     pub fn leaves(&self) -> &[Leaf] {
@@ -185,26 +235,37 @@ impl Run {
 
     /// What is told of the names from one number to another.
     pub fn sums(&self, from: usize, to: usize) -> Sums {
-        let mut sums = Sums::default();
-        let first = self
-            .starts
-            .partition_point(|start| *start <= from)
-            .saturating_sub(1);
-        for (leaf, start) in self.leaves.iter().zip(&self.starts).skip(first) {
-            if *start >= to {
-                break;
-            }
-            sums.add(&leaf.sums(from.saturating_sub(*start), to - start));
+        if from >= to {
+            return Sums::default();
         }
+        let (first, into) = self.leaf_of(from);
+        let (last, end) = self.leaf_of(to);
+        let whole = |leaf: usize| self.totals.get(leaf).copied().unwrap_or_default();
+        let part = |leaf: usize, from: usize, to: usize| {
+            let leaf = self.leaves.get(leaf);
+            leaf.map_or_else(Sums::default, |leaf| leaf.sums(from, to))
+        };
+        if first == last {
+            return part(first, into, end);
+        }
+        let mut sums = part(first, into, usize::MAX);
+        sums.add(&whole(last).without(&whole(first + 1)));
+        sums.add(&part(last, 0, end));
         sums
     }
 
-    /// Goes over the names from this number on. It stands before the first one.
-    pub fn walker(&self, number: usize) -> Walker<'_> {
+    /// The leaf of the name with this number, and how many names of the leaf come before it.
+    fn leaf_of(&self, number: usize) -> (usize, usize) {
         let leaf = self
             .starts
             .partition_point(|start| *start <= number)
             .saturating_sub(1);
+        (leaf, number - self.starts[leaf])
+    }
+
+    /// Goes over the names from this number on. It stands before the first one.
+    pub fn walker(&self, number: usize) -> Walker<'_> {
+        let (leaf, into) = self.leaf_of(number);
         let mut walker = Walker {
             leaves: self.leaves.get(leaf..).unwrap_or_default(),
             reader: None,
@@ -212,7 +273,7 @@ impl Run {
             is_on: false,
         };
         if let Some(leaf_here) = walker.leaves.first() {
-            let place = leaf_here.place(number - self.starts[leaf]);
+            let place = leaf_here.place(into);
             walker.open(place);
         }
         walker

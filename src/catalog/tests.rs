@@ -62,6 +62,21 @@ fn check(catalog: &Catalog, truth: &BTreeMap<Vec<u8>, u64>) {
     }
 }
 
+#[test]
+fn what_is_told_of_a_name_later_is_kept() {
+    let mut builder = Builder::default();
+    for round in 0..3 {
+        for number in 0..30_u32 {
+            let fact = (round == 1 && number % 3 == 0).then(|| sized(7));
+            builder.add(&number.to_be_bytes(), fact);
+        }
+        builder.catalog();
+    }
+    while builder.finish(10) {}
+    let sums = builder.catalog().sums(b"");
+    assert_eq!((sums.keys, sums.told, sums.bytes), (30, 10, 70));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
@@ -121,7 +136,7 @@ proptest! {
                 let (_, name) = reader.step().expect("as many as counted");
                 name.len() % wanted == 0
             });
-            Leaf { mask: Some(mask.into()), ..leaf.clone() }
+            leaf.clone().masked(mask.into())
         };
         let catalog = builder.catalog();
         let runs = catalog.runs().iter().map(|run| Run::of(run.leaves().iter().map(masked).collect()));

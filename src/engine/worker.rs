@@ -4,6 +4,8 @@
 //! which answers one question after the other; the guide, which starts, pauses and stops walks; and,
 //! while there is one, the walk. A slow answer at the desk delays no sample and no pause.
 
+mod walking;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +17,12 @@ use tokio::task::JoinHandle;
 use crate::engine::{Backend, Fault, Server, gate};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Features, Key, KeyCard, KeyRow, Outcome, Preflight, Preview, Sample, Target, UnixMs,
-    Value, WalkAsk, WalkPage, Window,
+    Change, Features, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview, Sample, Target,
+    UnixMs, Value, WalkAsk, Window,
 };
+
+use walking::Control;
+pub use walking::{Listed, WalkStep};
 
 /// Queries that may wait at the desk. The screen asks for little at a time; a full mailbox means
 /// that the server hangs, and then more waiting questions help nobody.
@@ -44,6 +49,8 @@ pub enum Query {
     },
     PauseWalk,
     ContinueWalk,
+    /// The walk goes on at this pace.
+    PaceWalk(Pace),
     StopWalk,
     Facts {
         ticket: Ticket,
@@ -99,14 +106,6 @@ pub enum Report {
         ticket: Ticket,
         outcome: Result<Outcome, Fault>,
     },
-}
-
-#[derive(Debug)]
-pub enum WalkStep {
-    Page(Box<WalkPage>),
-    /// The whole keyspace went by.
-    Ended,
-    Failed(Fault),
 }
 
 /// Where the heartbeat's connection stands.
@@ -190,6 +189,7 @@ impl Query {
             | Self::Walk { .. }
             | Self::PauseWalk
             | Self::ContinueWalk
+            | Self::PaceWalk(_)
             | Self::StopWalk => false,
         }
     }
@@ -326,6 +326,7 @@ async fn answer_to(server: &Server, question: Query) -> Option<Report> {
         | Query::Walk { .. }
         | Query::PauseWalk
         | Query::ContinueWalk
+        | Query::PaceWalk(_)
         | Query::StopWalk => return None,
     })
 }
@@ -340,7 +341,9 @@ struct Guide<R> {
 
 struct WalkTask {
     task: JoinHandle<()>,
-    is_paused: watch::Sender<bool>,
+    control: watch::Sender<Control>,
+    /// The thread that files its names looks whether this is still there.
+    _wanted: Arc<()>,
 }
 
 impl Drop for WalkTask {
@@ -358,8 +361,9 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
                 }
                 Query::SampleNow => self.pulse.send_modify(|_| {}),
                 Query::Walk { ticket, ask } => self.start_walk(ticket, ask),
-                Query::PauseWalk => self.pause_walk(true),
-                Query::ContinueWalk => self.pause_walk(false),
+                Query::PauseWalk => self.control_walk(|control| control.is_paused = true),
+                Query::ContinueWalk => self.control_walk(|control| control.is_paused = false),
+                Query::PaceWalk(pace) => self.control_walk(|control| control.pace = pace),
                 Query::StopWalk => self.walk = None,
                 // Questions go to the desk.
                 Query::Facts { .. }
@@ -372,44 +376,29 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
     }
 
     fn start_walk(&mut self, ticket: Ticket, ask: WalkAsk) {
-        let (is_paused, pauses) = watch::channel(false);
-        let task = tokio::spawn(walk(
+        let (control, controls) = watch::channel(Control {
+            is_paused: false,
+            pace: ask.pace,
+        });
+        let wanted = Arc::new(());
+        let report = self.report.clone();
+        let task = tokio::spawn(walking::walk(
             Arc::clone(&self.server),
-            ticket,
             ask,
-            pauses,
-            self.report.clone(),
+            controls,
+            Arc::downgrade(&wanted),
+            move |step| report(Report::Walk { ticket, step }),
         ));
-        self.walk = Some(WalkTask { task, is_paused });
+        self.walk = Some(WalkTask {
+            task,
+            control,
+            _wanted: wanted,
+        });
     }
 
-    fn pause_walk(&mut self, is_paused: bool) {
+    fn control_walk(&mut self, change: impl FnOnce(&mut Control)) {
         if let Some(walk) = &self.walk {
-            walk.is_paused.send_replace(is_paused);
-        }
-    }
-}
-
-async fn walk(
-    server: Arc<Server>,
-    ticket: Ticket,
-    ask: WalkAsk,
-    mut pauses: watch::Receiver<bool>,
-    report: impl Fn(Report),
-) {
-    let say = |step| report(Report::Walk { ticket, step });
-    let mut walk = match server.walk(ask).await {
-        Ok(walk) => walk,
-        Err(fault) => return say(WalkStep::Failed(fault)),
-    };
-    loop {
-        if pauses.wait_for(|is_paused| !is_paused).await.is_err() {
-            return;
-        }
-        match walk.step().await {
-            Ok(Some(page)) => say(WalkStep::Page(Box::new(page))),
-            Ok(None) => return say(WalkStep::Ended),
-            Err(fault) => return say(WalkStep::Failed(fault)),
+            walk.control.send_modify(change);
         }
     }
 }

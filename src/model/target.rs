@@ -26,7 +26,7 @@ pub struct Target {
     pub tls: Option<Tls>,
     pub environment: Environment,
     pub is_read_only: bool,
-    /// What separates the segments of key names.
+    /// What separates the segments of key names; several stand with spaces between them.
     pub delimiter: String,
     pub limits: Limits,
 }
@@ -49,6 +49,16 @@ impl Target {
         };
         target.name = target.address();
         target
+    }
+
+    /// What separates the segments of key names, one by one.
+    pub fn delimiters(&self) -> Vec<Vec<u8>> {
+        let several = self.delimiter.split(' ').filter(|one| !one.is_empty());
+        let several: Vec<Vec<u8>> = several.map(|one| one.as_bytes().to_vec()).collect();
+        if several.is_empty() && !self.delimiter.is_empty() {
+            return vec![b" ".to_vec()];
+        }
+        several
     }
 
     /// Reads `redis://user:password@host:port/db` and its relatives; the name is the URL without

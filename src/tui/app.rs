@@ -308,7 +308,7 @@ impl App {
         let goes_on = matches!(
             report,
             Report::Walk {
-                step: WalkStep::Page(_),
+                step: WalkStep::Names(_),
                 ..
             }
         );

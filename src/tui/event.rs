@@ -95,6 +95,7 @@ pub fn ticket(query: &Query) -> Option<Ticket> {
         | Query::SampleNow
         | Query::PauseWalk
         | Query::ContinueWalk
+        | Query::PaceWalk(_)
         | Query::StopWalk => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cachedeck::engine::worker::{Query, Report, Ticket, WalkStep};
-use cachedeck::model::{Coverage, Target, UnixMs, WalkPage};
+use cachedeck::engine::worker::{Listed, Query, Report, Ticket, WalkStep};
+use cachedeck::model::{Coverage, Target, UnixMs};
 use cachedeck::tui::actions::{ACTIONS, readme_keys};
 use cachedeck::tui::event::{Effect, Ending, Event, Signal};
 use cachedeck::tui::panes::PaneId;
@@ -76,15 +76,14 @@ fn a_walk_that_holds_its_server_is_not_put_to_sleep() {
             holds_server,
             ..Coverage::default()
         };
-        let page = WalkPage {
-            found: Vec::new(),
+        let listed = Listed {
             coverage,
-            ..WalkPage::default()
+            ..Listed::default()
         };
         let ticket = ticket.expect("the pane begins a walk");
         screen.tell(Report::Walk {
             ticket,
-            step: WalkStep::Page(Box::new(page)),
+            step: WalkStep::Names(Box::new(listed)),
         });
         let ctrl_z = crokey::parse("ctrl-z").unwrap().into();
         for event in [Event::Signal(Signal::Stop), Event::Key(ctrl_z)] {

@@ -206,7 +206,7 @@ impl PrefixArgs {
             .map(|delimiter| delimiter.clone().into_bytes())
             .collect();
         if delimiters.is_empty() {
-            delimiters.push(target.delimiter.clone().into_bytes());
+            delimiters = target.delimiters();
         }
         AnalysisAsk {
             delimiters,

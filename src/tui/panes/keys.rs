@@ -1,7 +1,8 @@
 //! The keys of a cache: browse millions of them, look into one, change its life.
 //!
-//! `listing` holds the rows (`names`, `filter`, `order` and `tree` below it know nothing of a screen),
-//! `walking` says how much of the keyspace they are, `facts` what is known of the rows in view.
+//! `listing` makes the rows out of what the walk filed (`filter`, `sieve`, `ranking`, `tree` and
+//! `patterns` below it know nothing of a screen), `walking` says how much of the keyspace they are,
+//! `facts` what is known of the rows in view.
 //! `acting` is what a person does with them, `card` a key that was opened, `view` and `card_view`
 //! draw.
 
@@ -9,33 +10,46 @@ mod acting;
 mod aside;
 pub mod card;
 mod card_view;
+pub mod delimiters;
 pub mod facts;
 pub mod filter;
 pub mod listing;
-pub mod names;
-pub mod order;
-pub mod table;
+pub mod patterns;
+pub mod ranking;
+pub mod rows;
+pub mod sieve;
 pub mod tree;
 pub mod value;
 mod view;
 pub mod walking;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::engine::worker::{Query, Report, Ticket, WalkStep};
 use crate::engine::{Fault, Kind};
-use crate::model::{Feature, Key, KeyFacts, KeyOutcome, Outcome, UnixMs, WalkAsk};
+use crate::model::{
+    Feature, Key, KeyFacts, KeyOutcome, Outcome, Pace, Sample, UnixMs, WalkAsk, Wants,
+};
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
 use crate::tui::panes::keys::card::Card;
+use crate::tui::panes::keys::delimiters::Delimiters;
 use crate::tui::panes::keys::facts::Facts;
-use crate::tui::panes::keys::listing::{Bite, Layout, Listing};
-use crate::tui::panes::keys::tree::{Path, Row, What};
+use crate::tui::panes::keys::listing::{Bite, Listing};
+use crate::tui::panes::keys::rows::{Row, RowId, What};
 use crate::tui::panes::keys::walking::{State, Walking};
 use crate::tui::panes::{Notice, Pane, PaneId};
 use crate::tui::shell::{Cx, Shell};
 use crate::tui::widgets::list::Cursor;
+
+/// So few keys are walked as fast as can be, and each is asked about: a fifth of a second of the
+/// server's time, which a budget would stretch to many.
+const FEW: u64 = 100_000;
+/// Of more, one page in so many is asked about: folders then tell their bytes as an estimate, and the
+/// names come nearly as fast as without.
+const ASKED_ABOUT: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
 
 /// How long to wait before facts are asked again that could not be told.
 const FACTS_RETRY: Duration = Duration::from_secs(5);
@@ -66,12 +80,12 @@ pub struct Keys {
     /// Why facts are missing.
     pub facts_fault: Option<Fault>,
     pub cursor: Cursor,
-    pub marks: BTreeSet<u32>,
+    pub marks: BTreeSet<Vec<u8>>,
     pub card: Option<Card>,
     /// The row that a person moved to: the cursor stays on it while rows move.
-    anchor: Option<Path>,
+    anchor: Option<RowId>,
     /// Facts on their way.
-    asked: Option<(Ticket, Vec<u32>)>,
+    asked: Option<(Ticket, Vec<Vec<u8>>)>,
     not_before: UnixMs,
     /// Rows are not as they should be yet: there is work for the next moment.
     is_busy: bool,
@@ -83,19 +97,14 @@ pub struct Keys {
 }
 
 impl Keys {
-    fn row(&self) -> Option<Row<'_>> {
+    fn row(&self) -> Option<Row> {
         self.listing.row(self.cursor.selected())
     }
 
-    fn selected(&self) -> Option<u32> {
-        match self.row()?.what {
-            What::Key(id) => Some(id),
-            What::Folder { .. } => None,
-        }
-    }
-
-    fn key(&self, id: u32) -> Key {
-        Key::new(self.listing.names().get(id))
+    /// The name of the selected key.
+    fn selected(&self) -> Option<Vec<u8>> {
+        let row = self.row()?;
+        matches!(row.what, What::Key(_)).then_some(row.name)
     }
 
     /// What an action on keys is about: the opened key, else the marked ones, else the selected one.
@@ -104,31 +113,39 @@ impl Keys {
             return vec![card.key.clone()];
         }
         if self.marks.is_empty() {
-            return self.selected().map(|id| self.key(id)).into_iter().collect();
+            return self.selected().map(Key::new).into_iter().collect();
         }
-        self.marks.iter().map(|id| self.key(*id)).collect()
+        self.marks
+            .iter()
+            .map(|name| Key::new(name.as_slice()))
+            .collect()
     }
 
-    /// The keys in the rows in view.
-    fn in_view(&self, shell: &Shell) -> impl Iterator<Item = u32> {
+    /// The names of the keys in the rows in view.
+    fn in_view(&self, shell: &Shell) -> impl Iterator<Item = Vec<u8>> {
         let height = list_height(shell);
         let visible = self.cursor.visible(self.listing.rows(), height);
         let rows = self.listing.window(visible.start, visible.len());
-        rows.into_iter().filter_map(|row| match row.what {
-            What::Key(id) => Some(id),
-            What::Folder { .. } => None,
-        })
+        rows.into_iter()
+            .filter(|row| matches!(row.what, What::Key(_)))
+            .map(|row| row.name)
+    }
+
+    /// Whether some keys were asked about and others were not.
+    fn is_partly_told(&self) -> bool {
+        let sums = self.listing.sums();
+        sums.told < sums.keys && !self.walking.plan.asks_all
     }
 
     /// Remembers the row that the cursor is on.
     fn hold(&mut self) {
-        self.anchor = self.row().map(|row| row.path);
+        self.anchor = self.row().map(|row| row.id());
     }
 
     /// Moves the cursor to where the row that it was on is now; to the top while a filter hides it.
     fn follow(&mut self, shell: &Shell) {
         let place = match &self.anchor {
-            Some(path) => self.listing.place_of(path).unwrap_or_default(),
+            Some(id) => self.listing.place_of(id).unwrap_or_default(),
             None => self.cursor.selected(),
         };
         let (rows, height) = (self.listing.rows(), list_height(shell));
@@ -149,38 +166,64 @@ fn list_height(shell: &Shell) -> usize {
     usize::from(body.saturating_sub(view::head(body))).max(1)
 }
 
-/// Begins a walk. What was listed is forgotten, unless the same walk begins anew.
-fn start_walk(cx: &mut Cx, pattern: Option<Vec<u8>>, is_repeated: bool) {
+/// How a walk is to go about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What the server is asked to match; none for all keys.
+    pub pattern: Option<Vec<u8>>,
+    /// Whether every key is asked about its type, TTL and size, and not only some.
+    pub asks_all: bool,
+    /// Chosen by the person; else it follows from the number of keys.
+    pub pace: Option<Pace>,
+}
+
+impl Plan {
+    /// What to ask of a server that has so many keys.
+    fn ask(&self, keys: Option<u64>) -> WalkAsk {
+        let is_small = keys.is_some_and(|keys| keys <= FEW);
+        WalkAsk {
+            pattern: self.pattern.clone(),
+            wants: Wants::BASICS,
+            one_page_in: (!is_small && !self.asks_all).then_some(ASKED_ABOUT),
+            pace: self.pace.unwrap_or(if is_small {
+                Pace::FullSpeed
+            } else {
+                Pace::default()
+            }),
+        }
+    }
+}
+
+/// Begins a walk. What was listed is forgotten, unless the same walk begins anew: then it stays until
+/// the new one has seen as much.
+fn start_walk(cx: &mut Cx, plan: Plan, is_repeated: bool) {
     if let Some(ticket) = cx.deck.keys.walking.ticket {
         cx.forget(ticket);
     }
     let began = cx.now();
     let ticket = cx.ticket(PaneId::Keys);
-    let delimiter = cx.deck.target.delimiter.clone();
+    let delimiters = Delimiters::of(cx.deck.target.delimiters());
+    let known = cx.deck.latest().and_then(Sample::keys);
     let keys = &mut cx.deck.keys;
     if !is_repeated {
-        keys.listing.begin(delimiter.as_bytes());
+        keys.listing.begin(delimiters);
         keys.facts = Facts::default();
         keys.marks.clear();
         keys.cursor = Cursor::default();
         keys.anchor = None;
         keys.asked = None;
     }
+    let ask = plan.ask(known);
     keys.walking = Walking {
         state: State::Running,
-        pattern: pattern.clone(),
+        pace: ask.pace,
+        plan,
         ticket: Some(ticket),
         began,
         is_repeated,
         ..Walking::default()
     };
-    cx.ask(Query::Walk {
-        ticket,
-        ask: WalkAsk {
-            pattern,
-            ..WalkAsk::default()
-        },
-    });
+    cx.ask(Query::Walk { ticket, ask });
 }
 
 /// Brings the rows a bite further, and asks for what is missing of those in view.
@@ -207,7 +250,10 @@ fn ask_facts(cx: &mut Cx) {
     if wanting.is_empty() {
         return;
     }
-    let names = wanting.iter().map(|id| keys.key(*id)).collect();
+    let names = wanting
+        .iter()
+        .map(|name| Key::new(name.as_slice()))
+        .collect();
     let ticket = cx.ticket(PaneId::Keys);
     cx.deck.keys.asked = Some((ticket, wanting));
     cx.ask(Query::Facts {
@@ -222,10 +268,10 @@ fn report(cx: &mut Cx, report: Report) {
             walked(cx, step);
         }
         Report::Facts { ticket, rows } => {
-            if let Some((_, ids)) = cx.deck.keys.asked.take_if(|(asked, _)| *asked == ticket) {
+            if let Some((_, names)) = cx.deck.keys.asked.take_if(|(asked, _)| *asked == ticket) {
                 learn(
                     cx,
-                    &ids,
+                    &names,
                     rows.map(|rows| rows.into_iter().map(|row| row.facts).collect()),
                 );
             }
@@ -237,37 +283,46 @@ fn report(cx: &mut Cx, report: Report) {
 
 fn walked(cx: &mut Cx, step: WalkStep) {
     let now = cx.now();
-    let walking = &mut cx.deck.keys.walking;
+    let keys = &mut cx.deck.keys;
+    let walking = &mut keys.walking;
     match step {
-        WalkStep::Page(page) => {
-            walking.coverage = page.coverage;
-            cx.deck.keys.listing.take(&page.found);
+        WalkStep::Names(listed) => {
+            walking.coverage = listed.coverage;
+            walking.cost = listed.cost;
+            walking.lacks = listed.lacks;
+            // While a walk is repeated, what is listed from before is the better picture.
+            let is_better = listed.names.len() >= keys.listing.seen();
+            if !walking.is_repeated || is_better || listed.coverage.is_complete {
+                keys.listing.take(listed.names);
+            }
         }
         WalkStep::Ended => {
             walking.state = State::Complete { at: now };
             walking.ticket = None;
+            keys.listing.hurry();
         }
         WalkStep::Failed(fault) => {
             walking.state = State::Failed(fault);
             walking.ticket = None;
+            keys.listing.hurry();
         }
     }
     work(cx, Bite::Small);
 }
 
-fn learn(cx: &mut Cx, ids: &[u32], told: Result<Vec<Option<KeyFacts>>, Fault>) {
+fn learn(cx: &mut Cx, names: &[Vec<u8>], told: Result<Vec<Option<KeyFacts>>, Fault>) {
     let now = cx.now();
     let keys = &mut cx.deck.keys;
     match told {
         Ok(all) => {
             keys.facts_fault = None;
-            if all.len() < ids.len() || all.iter().any(Option::is_none) {
+            if all.len() < names.len() || all.iter().any(Option::is_none) {
                 keys.not_before = now.plus(FACTS_RETRY);
             }
-            for (id, facts) in ids.iter().zip(all) {
+            for (name, facts) in names.iter().zip(all) {
                 match facts {
-                    Some(facts) => keys.facts.learn(*id, facts, now),
-                    None => keys.facts.refuse(*id),
+                    Some(facts) => keys.facts.learn(name, facts, now),
+                    None => keys.facts.refuse(name),
                 }
             }
         }
@@ -311,15 +366,15 @@ fn begin_if_wanted(cx: &mut Cx) {
         return;
     }
     match &keys.walking.state {
-        State::NotStarted => start_walk(cx, None, false),
+        State::NotStarted => start_walk(cx, Plan::default(), false),
         State::Failed(fault) if fault.kind() == Kind::Connection => repeat_walk(cx),
         _ => {}
     }
 }
 
 fn repeat_walk(cx: &mut Cx) {
-    let pattern = cx.deck.keys.walking.pattern.clone();
-    start_walk(cx, pattern, true);
+    let plan = cx.deck.keys.walking.plan.clone();
+    start_walk(cx, plan, true);
 }
 
 /// Asks again what never reached the server because too many questions waited there.
@@ -356,17 +411,12 @@ fn changed(cx: &mut Cx, outcome: &Outcome) {
         return;
     };
     let keys = &mut cx.deck.keys;
-    let mut concerned = HashSet::new();
     for (key, outcome) in outcomes {
-        let Some(id) = keys.listing.names().find(key.bytes()) else {
-            continue;
-        };
-        concerned.insert(id);
+        keys.facts.doubt(key.bytes());
         if !matches!(outcome, KeyOutcome::Failed(_) | KeyOutcome::Unknown(_)) {
-            keys.marks.remove(&id);
+            keys.marks.remove(key.bytes());
         }
     }
-    keys.facts.doubt(&concerned);
     let is_shown = |card: &Card| outcomes.iter().any(|(key, _)| *key == card.key);
     if keys.card.as_ref().is_some_and(is_shown) {
         card::reload(cx);
@@ -387,16 +437,8 @@ fn due(shell: &Shell, deck: &Deck) -> Option<UnixMs> {
         return facts::next_change(card.ttl, shell.now);
     }
     keys.in_view(shell)
-        .filter_map(|id| keys.facts.get(id))
+        .filter_map(|name| keys.facts.get(&name))
         .filter_map(|known| known.next_change(shell.now, deck.is_up()))
         .min()
         .map(|at| at.max(keys.not_before.min(shell.now.plus(FACTS_RETRY))))
-}
-
-/// How keys are listed, in a word.
-fn layout_word(layout: Layout) -> &'static str {
-    match layout {
-        Layout::List => "list",
-        Layout::Tree => "tree",
-    }
 }

@@ -14,7 +14,7 @@ use crate::picture;
 fn a_string_opens_as_json_and_changes_its_form() {
     let mut server = shop();
     let screen = browsing(&mut server, 80, 20);
-    let screen = pressed(&mut server, screen, "enter");
+    let screen = pressed(&mut server, screen, "down down down down enter");
     picture!("keys_card_json", screen.shown());
     let screen = pressed(&mut server, screen, "x x");
     picture!("keys_card_hex", screen.shown());
@@ -26,7 +26,7 @@ fn a_string_opens_as_json_and_changes_its_form() {
 fn a_hash_opens_as_a_table_and_an_element_on_its_own() {
     let mut server = shop();
     let screen = browsing(&mut server, 80, 16);
-    let screen = pressed(&mut server, screen, "down enter");
+    let screen = pressed(&mut server, screen, "end enter");
     picture!("keys_card_hash", screen.shown());
     let screen = pressed(&mut server, screen, "down enter");
     picture!("keys_card_element", screen.shown());
@@ -36,7 +36,7 @@ fn a_hash_opens_as_a_table_and_an_element_on_its_own() {
 fn a_long_list_is_read_window_by_window() {
     let mut server = shop();
     let screen = browsing(&mut server, 80, 14);
-    let screen = pressed(&mut server, screen, "down down enter");
+    let screen = pressed(&mut server, screen, "end up up enter");
     let screen = pressed(&mut server, screen, "right");
     let screen = pressed(&mut server, screen, "right");
     picture!("keys_card_last_window", screen.shown());
@@ -52,15 +52,12 @@ fn other_types_open_as_what_they_are() {
     let mut screen = browsing(&mut server, 80, 14);
     let mut seen = Vec::new();
     for (key, row) in [
-        "leaderboard",
-        "events",
-        "tags:popular",
-        "session:77aa",
-        "json:config",
-    ]
-    .iter()
-    .zip(4..)
-    {
+        ("leaderboard", 2),
+        ("events", 0),
+        ("tags:popular", 5),
+        ("session:77aa", 3),
+        ("json:config", 1),
+    ] {
         let keys = format!("home {} enter", "down ".repeat(row));
         screen = pressed(&mut server, screen, &keys);
         let shown = screen.shown();
@@ -89,7 +86,7 @@ fn a_key_that_went_away_is_said_to_be_gone() {
 fn a_card_whose_time_ran_out_asks_whether_the_key_is_gone() {
     let mut server = shop();
     let mut screen = browsing(&mut server, 80, 14);
-    screen = pressed(&mut server, screen, "enter");
+    screen = pressed(&mut server, screen, "down down down down enter");
     let mut asks_at = |seconds| {
         let report = sampled(redis(WATCHED + seconds));
         let now = NOW.plus(Duration::from_secs(seconds));

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use cachedeck::engine::worker::{Query, Report, Ticket, WalkStep};
+use cachedeck::catalog::{Builder, Fact};
+use cachedeck::engine::worker::{Listed, Query, Report, Ticket, WalkStep};
 use cachedeck::model::{
     Bytes, Coverage, Key, KeyCard, KeyFacts, KeyKind, KeyOutcome, KeyRow, Outcome, Part, Preview,
-    StreamEntry, Ttl, Value, WalkKey, WalkPage, Window,
+    StreamEntry, Told, Ttl, Value, Window,
 };
 use cachedeck::tui::event::{Effect, Event};
 
@@ -30,6 +31,22 @@ pub fn here(kind: KeyKind, ttl: Option<u64>, size: u64) -> KeyFacts {
         size: Some(Bytes(size)),
         idle: Some(Duration::from_secs(41)),
     }
+}
+
+/// What the walk tells of a key.
+fn fact(facts: &KeyFacts) -> Option<Fact> {
+    let KeyFacts::Here {
+        kind, ttl, size, ..
+    } = facts
+    else {
+        return None;
+    };
+    Some(Fact::of(&Told {
+        kind: Some(kind.clone()),
+        ttl: *ttl,
+        size: *size,
+        ..Told::default()
+    }))
 }
 
 pub fn shop() -> Server {
@@ -140,22 +157,21 @@ impl Server {
 
     fn walk(&mut self, ticket: Ticket) -> Vec<Report> {
         self.walks += 1;
-        let found = self.keys.iter().map(|(name, _)| WalkKey {
-            key: Key::new(name.as_slice()),
-            told: None,
-        });
-        let coverage = Coverage {
-            seen: self.keys.len() as u64,
-            of: Some(self.of),
-            is_complete: self.ends,
-            ..Coverage::default()
+        let mut names = Builder::default();
+        for (name, facts) in &self.keys {
+            names.add(name, fact(facts));
+        }
+        let listed = Listed {
+            names: names.catalog(),
+            coverage: Coverage {
+                seen: self.keys.len() as u64,
+                of: Some(self.of),
+                is_complete: self.ends,
+                ..Coverage::default()
+            },
+            ..Listed::default()
         };
-        let page = WalkPage {
-            found: found.collect(),
-            coverage,
-            ..WalkPage::default()
-        };
-        let mut steps = vec![WalkStep::Page(Box::new(page))];
+        let mut steps = vec![WalkStep::Names(Box::new(listed))];
         steps.extend(self.ends.then_some(WalkStep::Ended));
         steps
             .into_iter()

@@ -4,19 +4,19 @@ use crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
 use crate::engine::worker::Query;
-use crate::model::{Change, Feature, Key, KeyFacts, TtlWish, units};
+use crate::model::{Change, Feature, Key, KeyFacts, Pace, TtlWish, units};
 use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
 use crate::tui::layers::prompt::Prompt;
 use crate::tui::panes::Handled;
 use crate::tui::panes::keys::card::{self, Card};
-use crate::tui::panes::keys::filter::{Filter, Matcher};
+use crate::tui::panes::keys::filter::Filter;
 use crate::tui::panes::keys::listing::{Bite, Layout};
-use crate::tui::panes::keys::tree::What;
+use crate::tui::panes::keys::rows::{RowId, What};
 use crate::tui::panes::keys::walking::State;
 use crate::tui::panes::keys::{
-    Keys, ask_facts, list_height, repeat_walk, start_walk, value, view, work,
+    Keys, Plan, ask_facts, list_height, repeat_walk, start_walk, value, view, work,
 };
 use crate::tui::shell::{Cx, Shell};
 use crate::tui::theme::Tone;
@@ -48,11 +48,15 @@ pub fn act(cx: &mut Cx, action: Action) -> Handled {
         Action::Mark => mark(cx),
         Action::MarkAll => mark_all(cx),
         Action::Filter => ask_filter(cx),
-        Action::ToggleTree => rearrange(cx, |keys| keys.listing.toggle_layout()),
+        Action::ToggleTree => toggle_tree(cx),
+        Action::CollapseIds => collapse_ids(cx),
         Action::Sort => sort(cx),
         Action::PauseWalk => pause_walk(cx),
+        Action::PaceWalk => pace_walk(cx),
+        Action::AskAll => ask_all(cx),
         Action::RestartWalk => ask_walk(cx),
         Action::GoToKey => ask_key(cx),
+        Action::Jump => ask_jump(cx),
         _ => return act_on_keys(cx, action),
     }
     Handled::Yes
@@ -95,16 +99,23 @@ pub fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
         | Action::PageUp
         | Action::PageDown
         | Action::Top
-        | Action::Bottom => has_rows,
+        | Action::Bottom
+        | Action::Sort
+        | Action::Jump => has_rows,
         Action::SetTtl | Action::RemoveTtl | Action::Delete => {
             !keys.marks.is_empty() || keys.selected().is_some()
         }
         Action::CopyName => keys.row().is_some(),
-        Action::Left | Action::Right => has_rows && keys.listing.layout() == Layout::Tree,
-        Action::Sort => keys.listing.layout() == Layout::List,
+        Action::Left | Action::Right => has_rows && keys.listing.layout() != Layout::List,
         Action::PauseWalk => keys.walking.is_under_way(),
+        Action::PaceWalk => keys.walking.is_under_way() && !keys.walking.coverage.holds_server,
+        Action::AskAll => keys.is_partly_told(),
         Action::Back => keys.listing.filter().is_some() || !keys.marks.is_empty(),
-        Action::Filter | Action::GoToKey | Action::ToggleTree | Action::RestartWalk => true,
+        Action::Filter
+        | Action::GoToKey
+        | Action::ToggleTree
+        | Action::CollapseIds
+        | Action::RestartWalk => true,
         _ => false,
     }
 }
@@ -148,48 +159,110 @@ fn enter(cx: &mut Cx) {
     match row.what {
         What::Folder { is_open: true, .. } => close_folder(cx),
         What::Folder { .. } => open_folder(cx),
-        What::Key(id) => {
-            let key = keys.key(id);
-            let kind = keys.facts.get(id).and_then(|known| match &known.facts {
-                KeyFacts::Here { kind, .. } => Some(kind.clone()),
-                KeyFacts::Gone => None,
-            });
-            Card::open(cx, key, kind.as_ref());
+        What::Pattern(_) => show_pattern(cx, &row.name),
+        What::More(_) => cx.say(
+            Tone::Plain,
+            "these have no row: filter, or sort by name, to see them",
+        ),
+        What::Key(fact) => {
+            let known = keys.facts.get(&row.name);
+            let kind = match known.map(|known| &known.facts) {
+                Some(KeyFacts::Here { kind, .. }) => Some(kind.clone()),
+                Some(KeyFacts::Gone) => None,
+                None => fact.and_then(|fact| fact.kind().cloned()),
+            };
+            Card::open(cx, Key::new(row.name), kind.as_ref());
         }
     }
 }
 
+/// The keys of a pattern, as a list.
+fn show_pattern(cx: &mut Cx, pattern: &[u8]) {
+    let typed = glob_of(pattern);
+    let now = cx.now();
+    match Filter::read(&typed, now) {
+        Ok(filter) => rearrange(cx, |keys| {
+            keys.listing.set_layout(Layout::List);
+            keys.listing.set_filter(filter);
+        }),
+        Err(why) => cx.say(Tone::Caution, why),
+    }
+}
+
+/// A pattern as a filter that a person could have typed.
+fn glob_of(pattern: &[u8]) -> String {
+    let mut typed = String::new();
+    for letter in text::escape(pattern).chars() {
+        if matches!(letter, '?' | '[' | '!' | '~' | '%' | '/') {
+            // Not a sign of its own here.
+            typed.push_str(if matches!(letter, '?' | '[') {
+                "\\"
+            } else {
+                ""
+            });
+        }
+        typed.push(letter);
+    }
+    if typed.contains('*') {
+        return typed;
+    }
+    // Without a star the whole name is meant, and not a part of one.
+    format!("~^{}$", regex_literal(pattern))
+}
+
+fn regex_literal(bytes: &[u8]) -> String {
+    let hex = bytes.iter().map(|byte| format!("\\x{byte:02x}"));
+    hex.collect()
+}
+
 fn open_folder(cx: &mut Cx) {
     let keys = &mut cx.deck.keys;
-    let Some(row) = keys
-        .row()
-        .filter(|row| matches!(row.what, What::Folder { .. }))
-    else {
+    let row = keys.row();
+    let Some(row) = row.filter(|row| matches!(row.what, What::Folder { .. })) else {
         return;
     };
-    let path = row.path;
-    keys.listing.open(&path);
-    keys.anchor = Some(path);
+    keys.listing.open(&row.name);
+    keys.anchor = Some(row.id());
     work(cx, Bite::Small);
 }
 
 /// Closes the folder, or the one that the row is in.
 fn close_folder(cx: &mut Cx) {
     let keys = &mut cx.deck.keys;
-    if keys.listing.layout() != Layout::Tree {
-        return;
-    }
     let Some(row) = keys.row() else {
         return;
     };
     let is_open = matches!(row.what, What::Folder { is_open: true, .. });
-    let mut path = row.path;
-    if !is_open && path.len() > 1 {
-        path.pop();
+    let folder = if is_open {
+        Some(row.id())
+    } else {
+        keys.listing.folder_of(&row)
+    };
+    if let Some(RowId::Folder(folder)) = folder {
+        keys.listing.close(&folder);
+        keys.anchor = Some(RowId::Folder(folder));
+        work(cx, Bite::Small);
     }
-    keys.listing.close(&path);
-    keys.anchor = Some(path);
-    work(cx, Bite::Small);
+}
+
+fn toggle_tree(cx: &mut Cx) {
+    rearrange(cx, |keys| {
+        let layout = match keys.listing.layout() {
+            Layout::List => Layout::Tree,
+            Layout::Tree | Layout::Patterns => Layout::List,
+        };
+        keys.listing.set_layout(layout);
+    });
+}
+
+fn collapse_ids(cx: &mut Cx) {
+    rearrange(cx, |keys| {
+        let layout = match keys.listing.layout() {
+            Layout::List | Layout::Tree => Layout::Patterns,
+            Layout::Patterns => Layout::Tree,
+        };
+        keys.listing.set_layout(layout);
+    });
 }
 
 fn back(cx: &mut Cx) -> Handled {
@@ -203,12 +276,12 @@ fn back(cx: &mut Cx) -> Handled {
     Handled::Yes
 }
 
-/// Changes what rows there are. In a list, the cursor stays on its key.
+/// Changes what rows there are. Between lists, the cursor stays on its key.
 fn rearrange(cx: &mut Cx, change: impl FnOnce(&mut Keys)) {
     let keys = &mut cx.deck.keys;
     let was = keys.listing.layout();
     change(keys);
-    if was == Layout::Tree || keys.listing.layout() == Layout::Tree {
+    if was != keys.listing.layout() {
         keys.anchor = None;
         keys.cursor = Cursor::default();
     }
@@ -216,26 +289,30 @@ fn rearrange(cx: &mut Cx, change: impl FnOnce(&mut Keys)) {
 }
 
 fn sort(cx: &mut Cx) {
-    if cx.deck.keys.listing.layout() == Layout::Tree {
-        return cx.say(Tone::Plain, "the tree is sorted by name");
-    }
+    let before = cx.deck.keys.listing.sorting();
+    cx.deck.keys.anchor = None;
+    cx.deck.keys.cursor = Cursor::default();
     rearrange(cx, |keys| keys.listing.next_sorting());
-    let word = cx.deck.keys.listing.sorting().word();
-    cx.say(Tone::Plain, format!("sorted {word}"));
+    let sorting = cx.deck.keys.listing.sorting();
+    if before == sorting {
+        let words = "sorted by name: the walk told nothing else to sort by";
+        return cx.say(Tone::Plain, words);
+    }
+    cx.say(Tone::Plain, format!("sorted {}", sorting.word()));
 }
 
 fn mark(cx: &mut Cx) {
     let height = list_height(cx.shell);
     let keys = &mut cx.deck.keys;
-    let Some(id) = keys.selected() else {
+    let Some(name) = keys.selected() else {
         let words = "a folder is not marked itself: filter for it and mark all";
         return cx.say(Tone::Caution, words);
     };
-    if !keys.marks.remove(&id) {
+    if !keys.marks.remove(&name) {
         if keys.marks.len() >= MOST_MARKS {
             return cx.say(Tone::Caution, too_many());
         }
-        keys.marks.insert(id);
+        keys.marks.insert(name);
     }
     keys.cursor.act(Action::Down, keys.listing.rows(), height);
     keys.hold();
@@ -247,16 +324,16 @@ fn mark_all(cx: &mut Cx) {
     if keys.listing.matching() > MOST_MARKS {
         return cx.say(Tone::Caution, too_many());
     }
-    let ids = keys.listing.matching_ids(MOST_MARKS);
-    let are_all_marked = ids.iter().all(|id| keys.marks.contains(id));
+    let names = keys.listing.matching_names(MOST_MARKS);
+    let are_all_marked = names.iter().all(|name| keys.marks.contains(name));
     if are_all_marked {
-        for id in &ids {
-            keys.marks.remove(id);
+        for name in &names {
+            keys.marks.remove(name);
         }
-    } else if keys.marks.len() + ids.len() > MOST_MARKS {
+    } else if keys.marks.len() + names.len() > MOST_MARKS {
         cx.say(Tone::Caution, too_many());
     } else {
-        keys.marks.extend(ids);
+        keys.marks.extend(names);
     }
 }
 
@@ -275,9 +352,9 @@ fn ask_filter(cx: &mut Cx) {
     let typed = typed.unwrap_or_default();
     cx.deck.keys.filter_before.clone_from(&typed);
     let prompt = Prompt::new("Show only keys with", apply_filter)
-        .hint("text, glob*, ~regex, !not")
+        .hint("text, glob*, ~regex, %fuzzy, !not, type:hash ttl:<1h size:>1mb idle:>1d")
         .starting_with(typed)
-        .checked(|_, typed| Matcher::read(typed).map(|_| String::new()))
+        .checked(|shell, typed| Filter::read(typed, shell.now).map(|_| String::new()))
         .live(apply_filter, |cx| {
             let before = cx.deck.keys.filter_before.clone();
             apply_filter(cx, &before);
@@ -291,7 +368,7 @@ fn apply_filter(cx: &mut Cx, typed: &str) {
         return;
     }
     // What cannot be read yet changes nothing; the prompt says why.
-    if let Ok(filter) = Filter::read(typed) {
+    if let Ok(filter) = Filter::read(typed, cx.now()) {
         rearrange(cx, |keys| keys.listing.set_filter(filter));
     }
 }
@@ -314,14 +391,63 @@ fn pause_walk(cx: &mut Cx) {
     }
 }
 
+/// As fast as the server can, or on a budget again.
+fn pace_walk(cx: &mut Cx) {
+    let walking = &mut cx.deck.keys.walking;
+    let pace = match walking.pace {
+        Pace::FullSpeed => Pace::default(),
+        Pace::Budget(_) => Pace::FullSpeed,
+    };
+    walking.pace = pace;
+    walking.plan.pace = Some(pace);
+    cx.ask(Query::PaceWalk(pace));
+    let words = match pace {
+        Pace::FullSpeed => "as fast as the server can: others wait longer meanwhile".to_owned(),
+        Pace::Budget(share) => format!("at most {share} of a core of the server"),
+    };
+    cx.say(Tone::Plain, words);
+}
+
+/// Walks again and asks every key, so that bytes and shares are exact.
+fn ask_all(cx: &mut Cx) {
+    let plan = Plan {
+        asks_all: true,
+        ..cx.deck.keys.walking.plan.clone()
+    };
+    start_walk(cx, plan, true);
+    work(cx, Bite::Small);
+}
+
 fn ask_walk(cx: &mut Cx) {
-    let pattern = cx.deck.keys.walking.pattern.clone().unwrap_or_default();
+    let pattern = cx.deck.keys.walking.plan.pattern.clone();
     let prompt = Prompt::new("Walk over all keys, or those that match", |cx, typed| {
-        let pattern = (!typed.is_empty()).then(|| typed.as_bytes().to_vec());
-        start_walk(cx, pattern, false);
+        let plan = Plan {
+            pattern: (!typed.is_empty()).then(|| typed.as_bytes().to_vec()),
+            ..cx.deck.keys.walking.plan.clone()
+        };
+        start_walk(cx, plan, false);
     })
     .hint("user:*, matched by the server; empty: all keys")
-    .starting_with(String::from_utf8(pattern).unwrap_or_default());
+    .starting_with(String::from_utf8(pattern.unwrap_or_default()).unwrap_or_default());
+    cx.prompt(prompt);
+}
+
+fn ask_jump(cx: &mut Cx) {
+    let prompt = Prompt::new("Jump to the first key from", |cx, typed| {
+        let name = text::unescape(typed).unwrap_or_else(|_| typed.as_bytes().to_vec());
+        let keys = &mut cx.deck.keys;
+        if keys.listing.layout() == Layout::Patterns || keys.listing.ranked().is_some() {
+            keys.listing.set_layout(Layout::List);
+            keys.listing.sort_by_name();
+            while keys.listing.is_arranging() && keys.listing.step(Bite::Large) {}
+        }
+        match keys.listing.jump(&name) {
+            Some(row) => keys.anchor = Some(row),
+            None => return cx.say(Tone::Plain, "no key stands there or after it"),
+        }
+        work(cx, Bite::Small);
+    })
+    .hint("user:17, or how its name begins");
     cx.prompt(prompt);
 }
 
@@ -387,7 +513,7 @@ fn copy_name(cx: &mut Cx) {
     let keys = &cx.deck.keys;
     let name = match (&keys.card, keys.row()) {
         (Some(card), _) => card.key.bytes().to_vec(),
-        (None, Some(row)) => keys.listing.name_of(&row),
+        (None, Some(row)) => row.name,
         (None, None) => return cx.say(Tone::Caution, "no key is selected"),
     };
     // Escaped where it holds what a terminal would obey when it is pasted.

@@ -22,42 +22,40 @@ pub struct Known {
 
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    known: HashMap<u32, Known>,
+    known: HashMap<Vec<u8>, Known>,
     /// Rows of which the server would not tell anything.
-    untold: HashSet<u32>,
+    untold: HashSet<Vec<u8>>,
 }
 
 impl Facts {
-    pub fn get(&self, id: u32) -> Option<&Known> {
-        self.known.get(&id)
+    pub fn get(&self, name: &[u8]) -> Option<&Known> {
+        self.known.get(name)
     }
 
-    pub fn learn(&mut self, id: u32, facts: KeyFacts, at: UnixMs) {
+    pub fn learn(&mut self, name: &[u8], facts: KeyFacts, at: UnixMs) {
         if self.known.len() >= MOST {
             self.forget_older_half();
         }
-        self.untold.remove(&id);
-        self.known.insert(id, Known { facts, at });
+        self.untold.remove(name);
+        self.known.insert(name.to_vec(), Known { facts, at });
     }
 
     /// The server was asked and would not tell.
-    pub fn refuse(&mut self, id: u32) {
+    pub fn refuse(&mut self, name: &[u8]) {
         if self.untold.len() >= MOST {
             self.untold.clear();
         }
-        self.untold.insert(id);
+        self.untold.insert(name.to_vec());
     }
 
-    pub fn is_untold(&self, id: u32) -> bool {
-        self.untold.contains(&id)
+    pub fn is_untold(&self, name: &[u8]) -> bool {
+        self.untold.contains(name)
     }
 
     /// Makes the facts be asked again without taking them off the screen.
-    pub fn doubt(&mut self, ids: &HashSet<u32>) {
-        for id in ids {
-            if let Some(known) = self.known.get_mut(id) {
-                known.at = UnixMs(0);
-            }
+    pub fn doubt(&mut self, name: &[u8]) {
+        if let Some(known) = self.known.get_mut(name) {
+            known.at = UnixMs(0);
         }
     }
 
@@ -68,8 +66,9 @@ impl Facts {
     }
 
     /// Which of these rows nothing is known of, or nothing recent.
-    pub fn wanting(&self, ids: impl Iterator<Item = u32>, now: UnixMs) -> Vec<u32> {
-        ids.filter(|id| self.get(*id).is_none_or(|known| is_stale(known, now)))
+    pub fn wanting(&self, names: impl Iterator<Item = Vec<u8>>, now: UnixMs) -> Vec<Vec<u8>> {
+        names
+            .filter(|name| self.get(name).is_none_or(|known| is_stale(known, now)))
             .collect()
     }
 
@@ -137,27 +136,29 @@ mod tests {
     fn asks_for_the_unknown_the_old_and_the_expired() {
         let mut facts = Facts::default();
         let now = UnixMs(100_000);
-        facts.learn(1, here(Ttl::None), now);
-        facts.learn(2, here(Ttl::None), UnixMs(now.0 - 10_000));
-        facts.learn(
-            3,
-            here(Ttl::Until(UnixMs(now.0 - 1))),
-            UnixMs(now.0 - 2_000),
-        );
-        facts.learn(4, KeyFacts::Gone, now);
-        assert_eq!(facts.wanting([0, 1, 2, 3, 4].into_iter(), now), [0, 2, 3]);
-        facts.doubt(&HashSet::from([1]));
-        assert_eq!(facts.wanting([1, 4].into_iter(), now), [1]);
+        let before = |span| UnixMs(now.0 - span);
+        facts.learn(b"fresh", here(Ttl::None), now);
+        facts.learn(b"old", here(Ttl::None), before(10_000));
+        facts.learn(b"expired", here(Ttl::Until(before(1))), before(2_000));
+        facts.learn(b"gone", KeyFacts::Gone, now);
+        let wanting = |facts: &Facts| {
+            let names = ["new", "fresh", "old", "expired", "gone"];
+            facts.wanting(names.iter().map(|name| name.as_bytes().to_vec()), now)
+        };
+        assert_eq!(wanting(&facts), [&b"new"[..], b"old", b"expired"]);
+        facts.doubt(b"fresh");
+        assert_eq!(wanting(&facts)[1], b"fresh");
     }
 
     #[test]
     fn forgets_the_oldest_when_there_are_many() {
         let mut facts = Facts::default();
-        for id in 0..20_000 {
-            facts.learn(id, KeyFacts::Gone, UnixMs(i64::from(id)));
+        for number in 0..20_000_u32 {
+            let at = UnixMs(i64::from(number));
+            facts.learn(&number.to_be_bytes(), KeyFacts::Gone, at);
         }
         assert!(facts.known.len() <= MOST);
-        assert!(facts.get(19_999).is_some());
-        assert!(facts.get(0).is_none());
+        assert!(facts.get(&19_999_u32.to_be_bytes()).is_some());
+        assert!(facts.get(&0_u32.to_be_bytes()).is_none());
     }
 }

@@ -1,19 +1,38 @@
-//! What a person types after `/`, and the names that match it.
+//! What a person types after `/`: which names it means, and which facts.
 //!
 //! Text finds names that contain it; with `*`, `?` or `[` it is a glob for the whole name, as the
-//! server's MATCH reads it; after `~` or between slashes it is a regular expression; `!` before any
-//! of them turns it round. Small letters match capitals too, until a capital is typed. Matching goes
-//! over the names in bites, so that a key press is answered while millions are looked at.
+//! server's MATCH reads it; after `~` or between slashes it is a regular expression; after `%` its
+//! letters need only come in this order; `!` before any of them turns it round. Small letters match
+//! capitals too, until a capital is typed. Words like `type:hash`, `ttl:none`, `size:>1mb` and
+//! `idle:>1d` ask for what was told of the keys.
+
+mod needle;
+mod terms;
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::catalog::{Chunk, Mask};
+use crate::model::UnixMs;
 use crate::text;
-use crate::tui::panes::keys::names::Names;
+use crate::tui::panes::keys::filter::needle::{Needle, Spot};
+use crate::tui::panes::keys::filter::terms::Term;
 
+/// Which names are meant.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    regex: Regex,
+    way: Way,
     is_inverse: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Contains(Box<Needle>),
+    /// These letters in this order.
+    InOrder {
+        letters: Vec<u8>,
+        folds: bool,
+    },
+    Regex(Regex),
 }
 
 impl Matcher {
@@ -26,10 +45,22 @@ impl Matcher {
             Some(rest) => (true, rest),
             None => (false, typed),
         };
+        let folds = !has_capital(typed);
         let pattern = match as_regex(typed) {
             Some(pattern) => pattern.to_owned(),
+            None if typed.starts_with('%') => {
+                let letters = as_shown(&typed[1..]);
+                let way = Way::InOrder { letters, folds };
+                return Ok((typed.len() > 1).then_some(Self { way, is_inverse }));
+            }
             None if typed.contains(['*', '?', '[']) => glob(typed),
-            None => literals(&as_shown(typed)),
+            None => {
+                let needle = Needle::of(&as_shown(typed), folds);
+                return Ok(needle.map(|needle| Self {
+                    way: Way::Contains(Box::new(needle)),
+                    is_inverse,
+                }));
+            }
         };
         if pattern.is_empty() {
             return Ok(None);
@@ -37,30 +68,47 @@ impl Matcher {
         let regex = RegexBuilder::new(&pattern)
             .unicode(false)
             .dot_matches_new_line(true)
-            .case_insensitive(!has_capital(typed))
+            .case_insensitive(folds)
             .size_limit(1 << 20)
             .build()
             .map_err(|error| reason(&error))?;
-        Ok(Some(Self { regex, is_inverse }))
+        Ok(Some(Self {
+            way: Way::Regex(regex),
+            is_inverse,
+        }))
     }
 
     pub fn matches(&self, name: &[u8]) -> bool {
-        self.regex.is_match(name) != self.is_inverse
+        self.matches_after(name, 0, &mut Spot::default())
     }
+
+    /// The same, for a name that shares so many bytes with the one that was looked at before.
+    fn matches_after(&self, name: &[u8], shared: usize, spot: &mut Spot) -> bool {
+        let is_match = match &self.way {
+            Way::Contains(needle) => needle.is_in(name, shared, spot),
+            Way::InOrder { letters, folds } => is_in_order(letters, name, *folds),
+            Way::Regex(regex) => regex.is_match(name),
+        };
+        is_match != self.is_inverse
+    }
+}
+
+fn is_in_order(letters: &[u8], name: &[u8], folds: bool) -> bool {
+    let mut letters = letters.iter();
+    let mut next = letters.next();
+    for byte in name {
+        let Some(letter) = next else { break };
+        if byte == letter || folds && byte.eq_ignore_ascii_case(letter) {
+            next = letters.next();
+        }
+    }
+    next.is_none()
 }
 
 /// The bytes that are meant by text as the list shows it: `\x1b` is one byte, as is `\\`. A backslash
 /// that begins nothing of the kind stands for itself.
 fn as_shown(typed: &str) -> Vec<u8> {
     text::unescape(typed).unwrap_or_else(|_| typed.as_bytes().to_vec())
-}
-
-fn literals(bytes: &[u8]) -> String {
-    let mut pattern = String::new();
-    for byte in bytes {
-        literal(*byte, &mut pattern);
-    }
-    pattern
 }
 
 fn as_regex(typed: &str) -> Option<&str> {
@@ -159,25 +207,29 @@ fn reason(error: &regex::Error) -> String {
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
-/// The names that match, found bite by bite.
+/// What was typed, ready to look at names and what was told of them.
 #[derive(Clone, Debug)]
 pub struct Filter {
     typed: String,
-    matcher: Matcher,
-    hits: Vec<u32>,
-    upto: u32,
+    name: Option<Matcher>,
+    terms: Vec<Term>,
 }
 
 impl Filter {
+    /// Reads what was typed at this moment; `None` when it asks for nothing.
+    ///
     /// # Errors
     /// Why what was typed cannot be read.
-    pub fn read(typed: &str) -> Result<Option<Self>, String> {
-        let matcher = Matcher::read(typed)?;
-        Ok(matcher.map(|matcher| Self {
+    pub fn read(typed: &str, now: UnixMs) -> Result<Option<Self>, String> {
+        let (terms, rest) = terms::split(typed, now)?;
+        let name = Matcher::read(&rest)?;
+        if name.is_none() && terms.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
             typed: typed.to_owned(),
-            matcher,
-            hits: Vec::new(),
-            upto: 0,
+            name,
+            terms,
         }))
     }
 
@@ -185,38 +237,39 @@ impl Filter {
         &self.typed
     }
 
-    /// The numbers of the matching names among those looked at, in the order of arrival.
-    pub fn hits(&self) -> &[u32] {
-        &self.hits
+    /// Whether it asks for what only a question about each key can tell.
+    pub fn asks_for_facts(&self) -> bool {
+        !self.terms.is_empty()
     }
 
-    /// Names that were looked at.
-    pub fn upto(&self) -> u32 {
-        self.upto
-    }
-
-    /// Begins anew, for other names.
-    pub fn restart(&mut self) {
-        self.hits.clear();
-        self.upto = 0;
-    }
-
-    /// Looks at up to `budget` more names; says whether some are left.
-    pub fn step(&mut self, names: &Names, budget: usize) -> bool {
-        for (id, name) in names.since(self.upto).take(budget) {
-            if self.matcher.matches(name) {
-                self.hits.push(id);
-            }
-            self.upto = id + 1;
-        }
-        self.upto < names.len()
+    /// The names of a chunk that match.
+    pub fn mask(&self, chunk: &Chunk) -> Mask {
+        let mut names = chunk.reader(0);
+        let mut spot = Spot::default();
+        Mask::of(chunk.count(), |place| {
+            let Some((shared, name)) = names.step() else {
+                return false;
+            };
+            let is_named = self
+                .name
+                .as_ref()
+                .is_none_or(|matcher| matcher.matches_after(name, shared, &mut spot));
+            is_named
+                && (self.terms.is_empty() || {
+                    let fact = chunk.fact(place);
+                    fact.is_some_and(|fact| self.terms.iter().all(|term| term.is_met(fact)))
+                })
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::{Builder, Fact, Run};
+    use crate::model::{Bytes, KeyKind, Told, Ttl};
     use proptest::prelude::{any, prop, proptest};
+    use std::time::Duration;
 
     fn finds(typed: &str, name: &[u8]) -> bool {
         Matcher::read(typed)
@@ -255,6 +308,11 @@ mod tests {
             ("~\\D$",      b"user:17",           false),
             ("/^user/",    b"user:17",           true),
             ("/^user",     b"x/^user",           true),
+            ("%usr7",      b"User:17",           true),
+            ("%Usr7",      b"user:17",           false),
+            ("%7u",        b"user:17",           false),
+            ("!%7u",       b"user:17",           true),
+            ("%",          b"user:17",           true),
             ("!user",      b"user:17",           false),
             ("!user",      b"cart:17",           true),
             ("",           b"cart:17",           true),
@@ -272,20 +330,82 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_where_it_stopped_when_more_names_come() {
-        let mut names = Names::default();
-        let mut filter = Filter::read("b").unwrap().unwrap();
-        for name in ["abc", "a", "b"] {
-            names.add(name.as_bytes(), None);
+    #[rustfmt::skip]
+    fn words_ask_for_what_was_told() {
+        let now = UnixMs(1_000_000_000);
+        let key = |kind, ttl, size, idle| Fact::of(&Told {
+            kind,
+            ttl,
+            size,
+            idle,
+            ..Told::default()
+        });
+        let soon = Ttl::Until(now.plus(Duration::from_secs(30)));
+        let hash = key(Some(KeyKind::Hash), soon, Some(Bytes(2 << 20)), Some(Duration::from_secs(90_000)));
+        let other = key(Some(KeyKind::Other("json".into())), Ttl::None, None, None);
+        let mut packer = Builder::default();
+        packer.add(b"cart:1", Some(hash));
+        packer.add(b"cart:2", Some(other));
+        packer.add(b"cart:3", None);
+        let catalog = packer.catalog();
+        let chunk = &catalog.runs()[0].leaves()[0].chunk;
+        for (typed, expected) in [
+            ("type:hash",            1),
+            ("type:hash,set cart",   1),
+            ("type:set",             0),
+            ("type:other",           1),
+            ("ttl:<1m",              1),
+            ("ttl:>1m",              0),
+            ("ttl:none",             1),
+            ("ttl:any",              1),
+            ("size:>1mb",            1),
+            ("size:<1mb",            0),
+            ("idle:>1d",             1),
+            ("idle:<1d",             0),
+            ("type:hash !cart",      0),
+            ("cart ttl:none",        1),
+            ("cart",                 3),
+            ("cart:3",               1),
+            ("type:hash ttl:<1m size:>1 idle:>1s %c1", 1),
+        ] {
+            let filter = Filter::read(typed, now).unwrap().unwrap();
+            assert_eq!(filter.mask(chunk).count(), expected, "{typed}");
         }
-        assert!(filter.step(&names, 2));
-        assert_eq!((filter.hits(), filter.upto()), (&[0][..], 2));
-        names.add(b"bb", None);
-        assert!(!filter.step(&names, 100));
-        assert_eq!((filter.hits(), filter.upto()), (&[0, 2, 3][..], 4));
+        for (typed, why) in [
+            ("size:>big", "size: compares with a size, as in size:>1mb"),
+            ("type:hsh", "type: is one of string, hash, list, set, zset, stream, item, other"),
+            ("ttl:soon", "ttl: is none, any, or compares with a time, as in ttl:<1h"),
+        ] {
+            assert_eq!(Filter::read(typed, now).unwrap_err(), why);
+        }
     }
 
     proptest! {
+        #[test]
+        fn front_coding_hides_nothing(
+            names in prop::collection::btree_set(prop::collection::vec(prop::sample::select(b"abAB".to_vec()), 0..9), 0..60),
+            typed in "[abA]{1,4}",
+        ) {
+            let mut builder = Builder::default();
+            for name in &names {
+                builder.add(name, None);
+            }
+            let filter = Filter::read(&typed, UnixMs(0)).unwrap().unwrap();
+            let folds = typed.chars().all(char::is_lowercase);
+            let expected = names.iter().filter(|name| {
+                let (name, typed) = if folds {
+                    (name.to_ascii_lowercase(), typed.to_lowercase())
+                } else {
+                    ((*name).clone(), typed.clone())
+                };
+                name.windows(typed.len()).any(|part| part == typed.as_bytes())
+            });
+            let catalog = builder.catalog();
+            let leaves = catalog.runs().iter().flat_map(Run::leaves);
+            let found: usize = leaves.map(|leaf| filter.mask(&leaf.chunk).count()).sum();
+            assert_eq!(found, expected.count());
+        }
+
         #[test]
         fn anything_typed_is_either_read_or_refused(typed in any::<String>(), name in prop::collection::vec(any::<u8>(), 0..20)) {
             if let Ok(Some(matcher)) = Matcher::read(&typed) {

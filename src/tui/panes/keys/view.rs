@@ -4,17 +4,19 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::catalog::{Fact, Sums};
 use crate::engine::worker::SessionState;
 use crate::model::{Break, Bytes, Feature, KeyFacts, Ttl, UnixMs, units};
 use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::deck::{Deck, Mark};
 use crate::tui::panes::keys::listing::Layout;
-use crate::tui::panes::keys::tree::{Row, What};
+use crate::tui::panes::keys::rows::{self, Row, What};
 use crate::tui::panes::keys::walking::State;
-use crate::tui::panes::keys::{Keys, aside, card_view, layout_word, value};
+use crate::tui::panes::keys::{Keys, aside, card_view, value};
 use crate::tui::shell::Shell;
 use crate::tui::theme::{Theme, Tone};
+use crate::tui::widgets::gauge;
 
 /// From this width on the selected key is described beside the list.
 const WIDE: u16 = 120;
@@ -45,7 +47,7 @@ pub fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     }
     let head = head(area.height);
     let mut lines = list.rows();
-    let columns = Columns::of(list.width);
+    let columns = Columns::of(list.width, deck.keys.listing.layout());
     if head > 0
         && let Some(line) = lines.next()
     {
@@ -83,6 +85,10 @@ fn draw_rows(shell: &Shell, keys: &Keys, columns: Columns, frame: &mut Frame, ar
 }
 
 /// Cells of the columns beside the name; none where the screen is too narrow.
+///
+/// In a tree the same columns say of a folder what they say of a key: how many keys instead of the
+/// type, how many without TTL instead of the TTL, all bytes instead of the size, the share of the keys
+/// instead of the idle time.
 #[derive(Clone, Copy, Debug)]
 struct Columns {
     name: usize,
@@ -90,28 +96,37 @@ struct Columns {
     ttl: usize,
     size: usize,
     idle: usize,
+    /// Part of the idle column, where a bar is drawn.
+    bar: usize,
+    is_tree: bool,
 }
 
 impl Columns {
-    fn of(width: u16) -> Self {
+    fn of(width: u16, layout: Layout) -> Self {
         let width = usize::from(width);
-        let (kind, ttl, size, idle) = match width {
-            0..36 => (0, 0, 0, 0),
-            36..60 => (0, 8, 0, 0),
-            60..100 => (7, 8, 9, 0),
-            _ => (8, 8, 9, 8),
+        let is_tree = layout != Layout::List;
+        let (kind, ttl, size, idle, bar) = match (width, is_tree) {
+            (0..36, false) => (0, 0, 0, 0, 0),
+            (36..60, false) => (0, 8, 0, 0, 0),
+            (60..100, false) => (7, 8, 9, 0, 0),
+            (_, false) => (8, 8, 9, 8, 0),
+            (0..36, true) => (7, 0, 0, 0, 0),
+            (36..60, true) => (9, 0, 9, 0, 0),
+            (60..100, true) => (10, 10, 10, 6, 0),
+            (_, true) => (10, 10, 10, 16, 9),
         };
-        let beside: usize = [kind, ttl, size, idle]
-            .iter()
-            .filter(|cells| **cells > 0)
-            .map(|cells| cells + 1)
-            .sum();
-        Self {
-            name: width.saturating_sub(beside + 1),
+        let columns = Self {
+            name: 0,
             kind,
             ttl,
             size,
             idle,
+            bar,
+            is_tree,
+        };
+        Self {
+            name: width.saturating_sub(columns.beside() + 1),
+            ..columns
         }
     }
 
@@ -125,68 +140,108 @@ impl Columns {
 
     fn titles(self, theme: Theme) -> Line<'static> {
         let mut words = format!(" {}", text::pad("KEY", self.name));
-        for (title, cells) in [
-            ("TYPE", self.kind),
-            ("TTL", self.ttl),
-            ("SIZE", self.size),
-            ("IDLE", self.idle),
-        ] {
-            words.push_str(&cell(title, cells, title == "TYPE"));
+        let titles = if self.is_tree {
+            ["KEYS/TYPE", "NO TTL/TTL", "SIZE", "SHARE"]
+        } else {
+            ["TYPE", "TTL", "SIZE", "IDLE"]
+        };
+        let cells = [self.kind, self.ttl, self.size, self.idle];
+        for (place, (title, cells)) in titles.into_iter().zip(cells).enumerate() {
+            let is_left = place == 0 && !self.is_tree;
+            words.push_str(&cell(&text::fit(title, cells), cells, is_left));
         }
         Line::styled(words, theme.style(Tone::Muted))
     }
 
     fn row(self, shell: &Shell, keys: &Keys, row: &Row) -> Line<'static> {
         let theme = shell.theme;
-        let indent = match keys.listing.layout() {
-            Layout::List => 0,
-            Layout::Tree => (row.path.len() - 1) * 2,
-        };
         // Deep down, the name matters more than how deep it is.
-        let indent = indent.min(self.name / 2);
-        match row.what {
-            What::Folder { keys, is_open } => {
-                let sign = if is_open {
-                    theme.sign("▾", "-")
+        let indent = (row.depth * 2).min(self.name / 2);
+        let named = |sign: &str, width: usize| {
+            let room = self.name.saturating_sub(indent + width);
+            let name = value::brief_name(row.segment(), room);
+            text::pad(&format!("{}{sign}{name}", " ".repeat(indent)), self.name)
+        };
+        match &row.what {
+            What::Folder { sums, is_open } => {
+                let sign = if *is_open {
+                    theme.sign("▾ ", "- ")
                 } else {
-                    theme.sign("▸", "+")
+                    theme.sign("▸ ", "+ ")
                 };
-                let name = value::brief_name(row.segment, self.name.saturating_sub(indent + 2));
-                let name = text::pad(&format!("{}{sign} {name}", " ".repeat(indent)), self.name);
-                let count = value::counted(u64::from(keys), ("key", "keys"));
-                Line::from(vec![
-                    Span::raw(" "),
-                    Span::styled(name, theme.style(Tone::Accent)),
-                    Span::raw(text::pad_left(&count, self.beside())),
-                ])
+                let name = Span::styled(named(sign, 2), theme.style(Tone::Accent));
+                let mut spans = vec![Span::raw(" "), name];
+                spans.extend(self.sums(theme, keys, sums));
+                Line::from(spans)
             }
-            What::Key(id) => {
-                let tree = if keys.listing.layout() == Layout::Tree {
-                    2
+            What::Pattern(sums) => {
+                let mut spans = vec![Span::raw(format!(" {}", named("  ", 2)))];
+                spans.extend(self.sums(theme, keys, sums));
+                Line::from(spans)
+            }
+            What::More(more) => {
+                let what = if keys.listing.layout() == Layout::Patterns {
+                    "keys that follow no pattern"
                 } else {
-                    0
+                    "smaller folders"
                 };
-                let indent = indent + tree;
-                let name = value::brief_name(row.segment, self.name.saturating_sub(indent));
-                let name = text::pad(&format!("{}{name}", " ".repeat(indent)), self.name);
-                let is_marked = keys.marks.contains(&id);
-                let facts = keys.facts.get(id).map(|known| &known.facts);
-                let tone = match facts {
+                let words = format!("{} more: {what}", units::count(*more as u64));
+                let words = format!(" {}{}", " ".repeat(indent + 2), words);
+                Line::styled(words, theme.style(Tone::Muted))
+            }
+            What::Key(fact) => {
+                let tree = if self.is_tree { "  " } else { "" };
+                let name = named(tree, tree.len());
+                let is_marked = keys.marks.contains(&row.name);
+                let known = keys.facts.get(&row.name).map(|known| &known.facts);
+                let tone = match known {
                     _ if is_marked => Tone::Marked,
                     Some(KeyFacts::Gone) => Tone::Muted,
                     _ => Tone::Plain,
                 };
                 let sign = if is_marked { "*" } else { " " };
                 let mut spans = vec![Span::styled(format!("{sign}{name}"), theme.style(tone))];
-                spans.extend(self.facts(shell, keys, id));
+                spans.extend(self.facts(shell, keys, &row.name, *fact));
                 Line::from(spans)
             }
         }
     }
 
-    fn facts(self, shell: &Shell, keys: &Keys, id: u32) -> Vec<Span<'static>> {
+    /// What is told of the keys in a folder together.
+    fn sums(self, theme: Theme, keys: &Keys, sums: &Sums) -> Vec<Span<'static>> {
+        let unknown = || theme.unknown().to_owned();
+        let share = share_of(sums.keys, keys.listing.matching());
+        let percent = share.map_or_else(unknown, units::percent);
+        let count = if self.kind < 10 && sums.keys >= 1_000_000 {
+            units::count_short(sums.keys)
+        } else {
+            units::count(sums.keys)
+        };
+        let bytes = weight_words(sums).unwrap_or_else(unknown);
+        let without_ttl = without_ttl_words(sums).unwrap_or_else(unknown);
+        let mut spans = vec![Span::raw(
+            cell(&count, self.kind, false)
+                + &cell(&without_ttl, self.ttl, false)
+                + &cell(&bytes, self.size, false)
+                + &cell(&percent, self.idle - self.bar, false),
+        )];
+        if self.bar > 0 {
+            let share = share.unwrap_or_default();
+            spans.push(Span::raw(" "));
+            spans.extend(gauge::bar(theme, share, self.bar - 1, Tone::Accent));
+        }
+        spans
+    }
+
+    fn facts(
+        self,
+        shell: &Shell,
+        keys: &Keys,
+        name: &[u8],
+        fact: Option<Fact>,
+    ) -> Vec<Span<'static>> {
         let theme = shell.theme;
-        let cells = match keys.facts.get(id).map(|known| &known.facts) {
+        let cells = match keys.facts.get(name).map(|known| &known.facts) {
             Some(KeyFacts::Gone) => {
                 let words = text::pad_left("gone", self.beside());
                 return vec![Span::styled(words, theme.style(Tone::Stale))];
@@ -202,15 +257,37 @@ impl Columns {
                 size_cell(theme, *size),
                 idle.map_or_else(|| theme.unknown().to_owned(), units::span_short),
             ),
-            None => free_facts(shell, keys, id),
+            None => free_facts(shell, keys, name, fact),
         };
         let (kind, (ttl, tone), size, idle) = cells;
+        // A share stands in this column, and no key's idle time beside it.
+        let idle = if self.is_tree { "" } else { &idle };
         vec![
-            Span::raw(cell(&kind, self.kind, true)),
+            Span::raw(cell(&kind, self.kind, !self.is_tree)),
             Span::styled(cell(&ttl, self.ttl, false), theme.style(tone)),
-            Span::raw(cell(&size, self.size, false) + &cell(&idle, self.idle, false)),
+            Span::raw(cell(&size, self.size, false) + &cell(idle, self.idle, false)),
         ]
     }
+}
+
+/// How much of the whole it is; `None` of nothing.
+#[expect(clippy::cast_precision_loss, reason = "a share")]
+pub fn share_of(keys: u64, of: usize) -> Option<f64> {
+    (of > 0).then(|| keys as f64 / of as f64)
+}
+
+/// All bytes of a folder; `~` before what only some of its keys tell.
+pub fn weight_words(sums: &Sums) -> Option<String> {
+    let weight = rows::weight(sums)?;
+    let sign = if weight.is_exact { "" } else { "~" };
+    Some(format!("{sign}{}", Bytes(weight.bytes)))
+}
+
+/// The share of keys without TTL; `~` before what only some of them tell.
+pub fn without_ttl_words(sums: &Sums) -> Option<String> {
+    let (share, is_exact) = rows::share_without_ttl(sums)?;
+    let sign = if is_exact { "" } else { "~" };
+    Some(format!("{sign}{}", units::percent(share)))
 }
 
 /// A column with the gap before it.
@@ -223,27 +300,34 @@ fn cell(words: &str, cells: usize, is_left: bool) -> String {
 }
 
 /// What the walk told, until the key itself was asked.
-fn free_facts(shell: &Shell, keys: &Keys, id: u32) -> (String, (String, Tone), String, String) {
+fn free_facts(
+    shell: &Shell,
+    keys: &Keys,
+    name: &[u8],
+    fact: Option<Fact>,
+) -> (String, (String, Tone), String, String) {
     let theme = shell.theme;
-    let waiting = if keys.facts.is_untold(id) {
-        theme.unknown().to_owned()
-    } else {
-        theme.sign("·", ".").to_owned()
+    let waiting = || {
+        if keys.facts.is_untold(name) {
+            theme.unknown().to_owned()
+        } else {
+            theme.sign("·", ".").to_owned()
+        }
     };
-    match keys.listing.names().free(id) {
-        Some(free) => (
-            waiting.clone(),
-            ttl_cell(theme, free.ttl, shell.now),
-            size_cell(theme, free.size),
-            waiting,
-        ),
-        None => (
-            waiting.clone(),
-            (waiting.clone(), Tone::Muted),
-            waiting.clone(),
-            waiting,
-        ),
-    }
+    let Some(fact) = fact else {
+        return (waiting(), (waiting(), Tone::Muted), waiting(), waiting());
+    };
+    let kind = fact.kind().map(|kind| kind.word().to_owned());
+    let ttl = match fact.ttl() {
+        Ttl::Unknown => (waiting(), Tone::Muted),
+        ttl => ttl_cell(theme, ttl, shell.now),
+    };
+    (
+        kind.unwrap_or_else(waiting),
+        ttl,
+        fact.size().map_or_else(waiting, |size| size.to_string()),
+        fact.idle().map_or_else(waiting, units::span_short),
+    )
 }
 
 fn ttl_cell(theme: Theme, ttl: Ttl, now: UnixMs) -> (String, Tone) {
@@ -277,13 +361,16 @@ fn draw_status(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     } else {
         text::fit(&selection_words(keys), cells / 2)
     };
-    let listed = u64::from(keys.listing.names().len());
+    let listed = keys.listing.seen() as u64;
+    let dot = theme.sign("·", "-");
     let mut left = format!(
-        " {} {} {}",
+        " {} {dot} {}",
         keys.walking.extent(listed),
-        theme.sign("·", "-"),
         keys.walking.doing(|at| shell.clock(at))
     );
+    if let Some(costing) = keys.walking.costing() {
+        left = format!("{left}: {costing}");
+    }
     if keys.walking.state == State::Paused {
         let key = shell.keymap.key(Action::PauseWalk);
         left = format!("{left}, {key} continues");
@@ -291,19 +378,21 @@ fn draw_status(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let overtaken = overtaken(deck);
     if let Some(at) = overtaken {
         let key = shell.keymap.key(Action::RestartWalk);
-        let dot = theme.sign("·", "-");
         left = format!(
             " the server restarted at {}, {key} walks anew {dot}{left}",
             shell.clock(at)
         );
     }
-    let not_kept = keys.listing.names().not_kept();
+    if keys.walking.coverage.restarts > 0 {
+        left = format!(" the server restarted: walked anew {dot}{left}");
+    }
+    let not_kept = keys.walking.coverage.not_kept;
     if not_kept > 0 {
         let not_kept = units::count(not_kept);
-        left = format!(
-            " the list is full, {not_kept} keys are not in it {} {left}",
-            theme.sign("·", "-")
-        );
+        left = format!(" the list is full, {not_kept} keys are not in it {dot}{left}");
+    }
+    if let Some(lack) = keys.walking.lacks.first() {
+        left = format!("{left}; {}: {}", lack.what, lack.why);
     }
     if let Some(fault) = &keys.facts_fault {
         left = format!("{left}; types and TTLs: {fault}");
@@ -338,16 +427,31 @@ fn selection_words(keys: &Keys) -> String {
     if let Some(filter) = keys.listing.filter() {
         let typed = text::fit_middle(&text::escape(filter.typed().as_bytes()), 24);
         let matching = units::count(keys.listing.matching() as u64);
-        let is_behind = filter.upto() < keys.listing.names().len();
-        let so_far = if is_behind { " so far" } else { "" };
-        words.push(format!("/{typed}: {matching} match{so_far}"));
+        let so_far = if keys.listing.is_filtering() {
+            " so far"
+        } else {
+            ""
+        };
+        let sums = keys.listing.sums();
+        // What was not asked about cannot match.
+        let among = if filter.asks_for_facts() && sums.told < sums.keys {
+            format!(" of {} asked", units::count(sums.told))
+        } else {
+            String::new()
+        };
+        words.push(format!("/{typed}: {matching} match{among}{so_far}"));
     }
+    let sorting = keys.listing.sorting().word();
     words.push(match keys.listing.layout() {
-        Layout::List if keys.listing.is_sorting() => {
-            format!("sorting {}", keys.listing.sorting().word())
-        }
-        Layout::List => keys.listing.sorting().word().to_owned(),
-        layout @ Layout::Tree => layout_word(layout).to_owned(),
+        _ if keys.listing.is_arranging() => format!("sorting {sorting}"),
+        Layout::List => match keys.listing.ranked() {
+            Some(ranked) if ranked < keys.listing.matching() => {
+                format!("the first {} {sorting}", units::count(ranked as u64))
+            }
+            _ => sorting.to_owned(),
+        },
+        layout if sorting == "by name" => layout.word().to_owned(),
+        layout => format!("{} {sorting}", layout.word()),
     });
     words.join(", ")
 }
@@ -367,7 +471,7 @@ fn draw_words(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
 
 fn no_rows(deck: &Deck) -> (Tone, Vec<String>) {
     let keys = &deck.keys;
-    let seen = u64::from(keys.listing.names().len());
+    let seen = keys.listing.seen() as u64;
     if seen > 0 {
         return match keys.listing.filter() {
             Some(filter) if keys.listing.matching() == 0 => {
@@ -381,7 +485,7 @@ fn no_rows(deck: &Deck) -> (Tone, Vec<String>) {
             _ => (Tone::Muted, vec!["arranging the keys".to_owned()]),
         };
     }
-    match (&keys.walking.state, &keys.walking.pattern) {
+    match (&keys.walking.state, &keys.walking.plan.pattern) {
         (State::Failed(fault), _) => {
             let mut words = vec!["the keys cannot be listed:".to_owned(), fault.to_string()];
             words.extend(fault.hint());

@@ -2,15 +2,19 @@
 
 use crate::engine::Fault;
 use crate::engine::worker::Ticket;
-use crate::model::{Coverage, UnixMs, units};
+use crate::model::{Coverage, Lack, Pace, UnixMs, WalkCost, units};
 use crate::text;
+use crate::tui::panes::keys::Plan;
 
 #[derive(Clone, Debug, Default)]
 pub struct Walking {
     pub state: State,
     pub coverage: Coverage,
-    /// What the server was asked to match; none for all keys.
-    pub pattern: Option<Vec<u8>>,
+    pub cost: WalkCost,
+    /// What the server would not tell of the keys, and why.
+    pub lacks: Vec<Lack>,
+    pub plan: Plan,
+    pub pace: Pace,
     pub ticket: Option<Ticket>,
     pub began: UnixMs,
     /// The walk began anew after the connection was lost; names from before are still listed.
@@ -34,6 +38,7 @@ impl Walking {
     pub fn extent(&self, listed: u64) -> String {
         let seen = units::count(self.coverage.seen);
         let pattern = self
+            .plan
             .pattern
             .as_deref()
             .map(|bytes| text::fit_middle(&text::escape(bytes), 40));
@@ -54,10 +59,39 @@ impl Walking {
         }
     }
 
+    /// What it costs the server now and how long it takes still: `4.8 % of a core, 13.0 k keys/s, 11m
+    /// left`.
+    pub fn costing(&self) -> Option<String> {
+        if self.state != State::Running || self.coverage.is_complete {
+            return None;
+        }
+        let mut words = Vec::new();
+        if let Some(why) = self.cost.backs_off {
+            words.push(why.to_owned());
+        }
+        if let Some(share) = self.cost.share {
+            words.push(format!("{} of a core", units::percent(share)));
+        }
+        if let Some(speed) = self.cost.keys_per_s {
+            words.push(format!(
+                "{} keys/s",
+                units::rate(speed).trim_end_matches("/s")
+            ));
+        }
+        // What a pattern leaves of the keyspace is not known beforehand.
+        let left = self.cost.left(&self.coverage);
+        if let Some(left) = left.filter(|_| !self.coverage.is_filtered) {
+            words.push(format!("{} left", units::span_short(left)));
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
     /// What the walk does now, in a word or two.
     pub fn doing(&self, clock: impl Fn(UnixMs) -> String) -> String {
         match &self.state {
             State::NotStarted => "waiting for the connection".to_owned(),
+            State::Running if self.coverage.is_complete => "sorting the last names".to_owned(),
+            State::Running if self.plan.asks_all => "asking every key".to_owned(),
             State::Running if self.is_repeated => {
                 "walking again after a lost connection".to_owned()
             }
@@ -90,7 +124,10 @@ mod tests {
                 of,
                 ..Coverage::default()
             },
-            pattern: pattern.map(|pattern| pattern.as_bytes().to_vec()),
+            plan: Plan {
+                pattern: pattern.map(|pattern| pattern.as_bytes().to_vec()),
+                ..Plan::default()
+            },
             ..Walking::default()
         }
     }
@@ -109,5 +146,20 @@ mod tests {
         ] {
             assert_eq!(walking.extent(7), expected);
         }
+    }
+
+    #[test]
+    fn a_walk_says_what_it_costs_and_how_long_it_takes_still() {
+        let mut walking = walking(State::Running, 40_000, Some(1_240_000), None);
+        assert_eq!(walking.costing(), None);
+        walking.cost = WalkCost {
+            share: Some(0.048),
+            keys_per_s: Some(13_000.0),
+            ..WalkCost::default()
+        };
+        let words = "4.8 % of a core, 13.0 k keys/s, 1m32s left";
+        assert_eq!(walking.costing().as_deref(), Some(words));
+        walking.state = State::Paused;
+        assert_eq!(walking.costing(), None);
     }
 }

@@ -1,270 +1,354 @@
-//! One open level of the tree: a folder's own entries, and the levels open below it.
+//! What stands in one folder.
 
-use std::cmp::Ordering;
-use std::hash::{BuildHasher, RandomState};
-use std::num::NonZeroU32;
-use std::ops::Range;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
-use crate::tui::panes::keys::order::Order;
-use crate::tui::panes::keys::table::IdTable;
-use crate::tui::panes::keys::tree::{Path, Row, Source, What};
+use crate::catalog::{Catalog, Fact, Sums, after_all};
+use crate::tui::panes::keys::delimiters::Delimiters;
+use crate::tui::panes::keys::rows::{Sorting, weight};
 
-#[derive(Debug)]
-pub struct Level {
-    prefix: Vec<u8>,
-    /// Places of the source that were read.
-    upto: usize,
-    entries: Vec<Entry>,
-    folders: IdTable,
-    order: Order,
-    open: Vec<(u32, Level)>,
-}
+/// Entries from one mark to the next.
+const STRIDE: usize = 256;
+/// Names of one folder that are read before the rest of them is leapt over: a leap costs about as much.
+const PATIENCE: usize = 24;
+/// Folders of a level that are sorted by weight. More than a person looks at.
+const MOST_SORTED: usize = 10_000;
 
+/// Where a level lies.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    id: u32,
-    /// None for a key; the number of keys seen below for a folder.
-    keys: Option<NonZeroU32>,
+pub struct Look<'a> {
+    pub names: &'a Catalog,
+    pub delimiters: &'a Delimiters,
+    pub prefix: &'a [u8],
 }
 
-/// What every level needs to know.
-#[derive(Clone, Copy)]
-pub struct Cx<'t, 'a> {
-    pub delimiter: &'t [u8],
-    pub hasher: &'t RandomState,
-    pub source: Source<'a>,
+#[derive(Clone, Debug, Default)]
+pub struct Level {
+    folders: usize,
+    keys: usize,
+    marks: Vec<Mark>,
+    stand: Stand,
+    /// Folders that are open, by their place.
+    opened: Vec<(usize, Vec<u8>)>,
+    heaviest: BinaryHeap<Reverse<(u64, Vec<u8>)>>,
+    /// The folders by weight, when they are sorted so.
+    sorted: Option<Vec<Vec<u8>>>,
 }
 
-/// How much of `rest` belongs to a folder, its delimiter included; `None` for a key.
-fn segment(rest: &[u8], delimiter: &[u8]) -> Option<usize> {
-    let at = match delimiter {
-        [] => None,
-        [byte] => rest.iter().position(|other| other == byte),
-        _ => rest
-            .windows(delimiter.len())
-            .position(|part| part == delimiter),
-    }?;
-    Some(at + delimiter.len())
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Stand {
+    #[default]
+    Before,
+    /// From this name on nothing was read yet.
+    At(Vec<u8>),
+    After,
+}
+
+/// From this name on, with so many folders and keys before it.
+#[derive(Clone, Debug)]
+struct Mark {
+    name: Vec<u8>,
+    folders: usize,
+    keys: usize,
+}
+
+enum Entry<'a> {
+    Folder(&'a [u8]),
+    Key(&'a [u8], Option<&'a Fact>),
+}
+
+impl Look<'_> {
+    /// Goes over the entries from a name on, as long as `visit` says so and about `budget` names are
+    /// not read. Gives the name of the first entry that was not visited.
+    fn entries(
+        &self,
+        from: &[u8],
+        budget: &mut usize,
+        mut visit: impl FnMut(Entry) -> bool,
+    ) -> Option<Vec<u8>> {
+        let mut names = self.names.from(from);
+        let mut folder: Vec<u8> = Vec::new();
+        let mut inside = 0;
+        loop {
+            let (name, fact) = names.step()?;
+            *budget = budget.saturating_sub(1);
+            if !folder.is_empty() && name.starts_with(&folder) {
+                inside += 1;
+                if inside > PATIENCE {
+                    names = self.names.from(&after_all(&folder)?);
+                    folder.clear();
+                    *budget = budget.saturating_sub(PATIENCE);
+                }
+                continue;
+            }
+            let rest = name.strip_prefix(self.prefix)?;
+            folder.clear();
+            inside = 0;
+            let goes_on = *budget > 0
+                && match self.delimiters.segment(rest) {
+                    Some(length) => {
+                        folder.extend_from_slice(&name[..self.prefix.len() + length]);
+                        visit(Entry::Folder(&folder))
+                    }
+                    None => visit(Entry::Key(name, fact)),
+                };
+            if !goes_on {
+                return Some(name.to_vec());
+            }
+        }
+    }
+
+    fn each(&self, from: &[u8], visit: impl FnMut(Entry) -> bool) {
+        self.entries(from, &mut { usize::MAX }, visit);
+    }
+
+    fn sums(&self, folder: &[u8]) -> Sums {
+        self.names.sums(folder)
+    }
 }
 
 impl Level {
-    pub fn new(prefix: Vec<u8>) -> Self {
-        Self {
-            prefix,
-            upto: 0,
-            entries: Vec::new(),
-            folders: IdTable::with_parts(64),
-            order: Order::default(),
-            open: Vec::new(),
-        }
+    pub fn is_read(&self) -> bool {
+        self.stand == Stand::After
     }
 
-    pub fn step(&mut self, cx: Cx, names: usize, comparisons: usize) -> bool {
-        let end = cx.source.count().min(self.upto + names);
-        cx.source.each(self.upto, end - self.upto, |id, name| {
-            self.add(cx, id, name);
-        });
-        self.upto = end;
-        let is_behind = end < cx.source.count();
-        let order = {
-            let entries = &self.entries;
-            let prefix = self.prefix.len();
-            self.order
-                .step(comparisons, |a, b| compare(cx, entries, prefix, a, b))
-        };
-        let mut is_busy = is_behind || order;
-        for (_, level) in &mut self.open {
-            is_busy |= level.step(cx, names, comparisons);
-        }
-        is_busy
+    /// Folders that have a row.
+    pub fn folders(&self) -> usize {
+        self.sorted.as_ref().map_or(self.folders, Vec::len)
     }
 
-    fn add(&mut self, cx: Cx, id: u32, name: &[u8]) {
-        let Some(rest) = name.strip_prefix(&self.prefix[..]) else {
-            return;
-        };
-        let Some(length) = segment(rest, cx.delimiter) else {
-            return self.enter(Entry { id, keys: None });
-        };
-        let folder = &rest[..length];
-        let hash = cx.hasher.hash_one(folder);
-        let start = self.prefix.len();
-        let text = |entry: u32| {
-            let name = cx.source.names().get(self.entries[entry as usize].id);
-            &name[start..start + segment(&name[start..], cx.delimiter).unwrap_or_default()]
-        };
-        if let Some(known) = self.folders.find(hash, |entry| text(entry) == folder) {
-            let keys = &mut self.entries[known as usize].keys;
-            *keys = keys.map(|keys| keys.saturating_add(1));
-            return;
-        }
-        let number = u32::try_from(self.entries.len()).expect("no more entries than names");
-        self.folders
-            .insert(hash, number, |entry| cx.hasher.hash_one(text(entry)));
-        let keys = Some(NonZeroU32::MIN);
-        self.enter(Entry { id, keys });
+    /// Folders that have none.
+    pub fn more(&self) -> usize {
+        self.folders - self.folders()
     }
 
-    fn enter(&mut self, entry: Entry) {
-        let number = u32::try_from(self.entries.len()).expect("no more entries than names");
-        self.entries.push(entry);
-        self.order.push(number);
+    pub fn keys(&self) -> usize {
+        self.keys
     }
 
-    pub fn at(&mut self, path: &[u32]) -> Option<&mut Self> {
-        let Some((first, rest)) = path.split_first() else {
-            return Some(self);
-        };
-        let open = self.open.iter_mut().find(|(entry, _)| entry == first)?;
-        open.1.at(rest)
+    pub fn opened(&self) -> &[(usize, Vec<u8>)] {
+        &self.opened
     }
 
-    /// What the names below one of this level's folders begin with; `None` for a key.
-    pub fn prefix_of(&self, cx: Cx, entry: u32) -> Option<Vec<u8>> {
-        let entry = self.entries.get(entry as usize)?;
-        entry.keys?;
-        let name = cx.source.names().get(entry.id);
-        let length = segment(&name[self.prefix.len()..], cx.delimiter)?;
-        Some(name[..self.prefix.len() + length].to_vec())
-    }
-
-    pub fn open(&mut self, entry: u32, prefix: Vec<u8>) {
-        if self.open.iter().all(|(open, _)| *open != entry) {
-            self.open.push((entry, Self::new(prefix)));
-        }
-    }
-
-    pub fn close(&mut self, entry: u32) {
-        self.open.retain(|(open, _)| *open != entry);
-    }
-
-    /// The level that a path of open folders leads to.
-    pub fn open_at(&self, path: &[u32]) -> Option<&Self> {
-        let Some((first, rest)) = path.split_first() else {
-            return Some(self);
-        };
-        let (_, level) = self.open.iter().find(|(entry, _)| entry == first)?;
-        level.open_at(rest)
-    }
-
-    pub fn rows(&self) -> usize {
-        let open: usize = self.open.iter().map(|(_, level)| level.rows()).sum();
-        self.order.len() + open
-    }
-
-    fn place(&self, cx: Cx, entry: u32) -> usize {
-        let prefix = self.prefix.len();
-        self.order
-            .position(|other| compare(cx, &self.entries, prefix, other, entry))
-    }
-
-    /// The open folders from the top down, each with its place among this level's own entries.
-    fn open_in_order(&self, cx: Cx) -> Vec<(usize, &Self)> {
-        let places = self
-            .open
-            .iter()
-            .map(|(entry, level)| (self.place(cx, *entry), level));
-        let mut open: Vec<(usize, &Self)> = places.collect();
-        open.sort_unstable_by_key(|(place, _)| *place);
-        open
-    }
-
-    pub fn place_of(&self, cx: Cx, path: &[u32]) -> Option<usize> {
-        let (first, rest) = path.split_first()?;
-        let own = self.place(cx, *first);
-        if self.order.get(own) != Some(*first) {
-            return None;
-        }
-        let above: usize = self
-            .open_in_order(cx)
-            .iter()
-            .take_while(|(place, _)| *place < own)
-            .map(|(_, level)| level.rows())
-            .sum();
-        if rest.is_empty() {
-            return Some(own + above);
-        }
-        let (_, level) = self.open.iter().find(|(entry, _)| entry == first)?;
-        Some(own + above + 1 + level.place_of(cx, rest)?)
-    }
-
-    /// Adds rows until there are `count`, after passing over `skip`.
-    pub fn collect<'a>(
-        &self,
-        cx: Cx<'_, 'a>,
-        path: &mut Path,
-        skip: &mut usize,
-        count: usize,
-        rows: &mut Vec<Row<'a>>,
-    ) {
-        let mut next = 0;
-        for (place, level) in self.open_in_order(cx) {
-            self.collect_own(cx, next..place + 1, path, skip, count, rows);
-            next = place + 1;
-            if rows.len() == count {
-                return;
+    /// Reads on; gives the folders that were met and are to be open.
+    pub fn read(
+        &mut self,
+        look: Look,
+        sorting: Sorting,
+        open: &BTreeSet<Vec<u8>>,
+        budget: &mut usize,
+    ) -> Vec<Vec<u8>> {
+        let from = match std::mem::take(&mut self.stand) {
+            Stand::Before => look.prefix.to_vec(),
+            Stand::At(name) => name,
+            Stand::After => {
+                self.stand = Stand::After;
+                return Vec::new();
             }
-            if level.rows() <= *skip {
-                *skip -= level.rows();
-                continue;
-            }
-            path.push(
-                self.order
-                    .get(place)
-                    .expect("an open folder is in the order"),
-            );
-            level.collect(cx, path, skip, count, rows);
-            path.pop();
-        }
-        self.collect_own(cx, next..self.order.len(), path, skip, count, rows);
-    }
-
-    fn collect_own<'a>(
-        &self,
-        cx: Cx<'_, 'a>,
-        places: Range<usize>,
-        path: &Path,
-        skip: &mut usize,
-        count: usize,
-        rows: &mut Vec<Row<'a>>,
-    ) {
-        let skipped = places.len().min(*skip);
-        *skip -= skipped;
-        for place in places.skip(skipped).take(count - rows.len()) {
-            let number = self.order.get(place).expect("the place is in the order");
-            let entry = self.entries[number as usize];
-            let rest = &cx.source.names().get(entry.id)[self.prefix.len()..];
-            let is_open = self.open.iter().any(|(open, _)| *open == number);
-            let (segment, what) = match entry.keys {
-                None => (rest, What::Key(entry.id)),
-                Some(keys) => {
-                    let length = segment(rest, cx.delimiter).unwrap_or_default();
-                    let keys = keys.get();
-                    (&rest[..length], What::Folder { keys, is_open })
+        };
+        let opens = |folder: &[u8]| !open.is_empty() && open.contains(folder);
+        let mut met = Vec::new();
+        // Summing a folder up costs as much as reading a few names.
+        let mut spent = 0;
+        let next = look.entries(&from, budget, |entry| {
+            let entries = self.folders + self.keys;
+            match entry {
+                Entry::Folder(folder) => {
+                    self.mark(entries, folder);
+                    if opens(folder) {
+                        met.push(folder.to_vec());
+                        self.opened.push((self.folders, folder.to_vec()));
+                    }
+                    self.weigh(look, sorting, folder);
+                    spent += usize::from(sorting != Sorting::Name) * PATIENCE;
+                    self.folders += 1;
                 }
-            };
-            let path = path.iter().copied().chain([number]).collect();
-            rows.push(Row {
-                path,
-                segment,
-                what,
+                Entry::Key(name, _) => {
+                    self.mark(entries, name);
+                    self.keys += 1;
+                }
+            }
+            true
+        });
+        *budget = budget.saturating_sub(spent);
+        self.stand = match next {
+            Some(name) => Stand::At(name),
+            None => Stand::After,
+        };
+        if self.is_read() && sorting != Sorting::Name {
+            self.sort();
+        }
+        met
+    }
+
+    /// Opens a folder; false when it is no folder here, or open.
+    pub fn open(&mut self, look: Look, folder: &[u8]) -> bool {
+        let Some(place) = self.place_of_folder(look, folder) else {
+            return false;
+        };
+        match self.opened.binary_search_by_key(&place, |(at, _)| *at) {
+            Ok(_) => false,
+            Err(at) => {
+                self.opened.insert(at, (place, folder.to_vec()));
+                true
+            }
+        }
+    }
+
+    pub fn close(&mut self, folder: &[u8]) {
+        self.opened.retain(|(_, other)| other != folder);
+    }
+
+    pub fn place_of_folder(&self, look: Look, folder: &[u8]) -> Option<usize> {
+        if let Some(sorted) = &self.sorted {
+            return sorted.iter().position(|other| other == folder);
+        }
+        let mark = self.mark_before(|mark| mark.name.as_slice() <= folder)?;
+        let mut place = mark.folders;
+        let mut found = None;
+        look.each(&mark.name, |entry| match entry {
+            Entry::Folder(other) if other == folder => {
+                found = Some(place);
+                false
+            }
+            Entry::Folder(other) => {
+                place += 1;
+                other < folder
+            }
+            Entry::Key(..) => true,
+        });
+        found.filter(|place| *place < self.folders)
+    }
+
+    pub fn place_of_key(&self, look: Look, name: &[u8]) -> Option<usize> {
+        let mark = self.mark_before(|mark| mark.name.as_slice() <= name)?;
+        let mut place = mark.keys;
+        let mut found = None;
+        look.each(&mark.name, |entry| match entry {
+            Entry::Key(other, _) if other == name => {
+                found = Some(place);
+                false
+            }
+            Entry::Key(other, _) => {
+                place += 1;
+                other < name
+            }
+            Entry::Folder(_) => true,
+        });
+        found.filter(|place| *place < self.keys)
+    }
+
+    /// The folders from a place on, with their sums and whether they are open.
+    pub fn folder_rows(
+        &self,
+        look: Look,
+        from: usize,
+        count: usize,
+        mut row: impl FnMut(Vec<u8>, Sums, bool),
+    ) {
+        if count == 0 {
+            return;
+        }
+        let is_open = |place: usize| {
+            let found = self.opened.binary_search_by_key(&place, |(at, _)| *at);
+            found.is_ok()
+        };
+        if let Some(sorted) = &self.sorted {
+            for (place, folder) in sorted.iter().enumerate().skip(from).take(count) {
+                row(folder.clone(), look.sums(folder), is_open(place));
+            }
+            return;
+        }
+        let Some(mark) = self.mark_before(|mark| mark.folders <= from) else {
+            return;
+        };
+        let mut place = mark.folders;
+        look.each(&mark.name, |entry| {
+            if let Entry::Folder(folder) = entry {
+                if place >= from {
+                    row(folder.to_vec(), look.sums(folder), is_open(place));
+                }
+                place += 1;
+            }
+            place < from + count
+        });
+    }
+
+    /// The keys from a place on.
+    pub fn key_rows(
+        &self,
+        look: Look,
+        from: usize,
+        count: usize,
+        mut row: impl FnMut(Vec<u8>, Option<Fact>),
+    ) {
+        if count == 0 {
+            return;
+        }
+        let Some(mark) = self.mark_before(|mark| mark.keys <= from) else {
+            return;
+        };
+        let mut place = mark.keys;
+        look.each(&mark.name, |entry| {
+            if let Entry::Key(name, fact) = entry {
+                if place >= from {
+                    row(name.to_vec(), fact.copied());
+                }
+                place += 1;
+            }
+            place < from + count
+        });
+    }
+
+    /// The last mark for which this holds; it holds for the ones before.
+    fn mark_before(&self, is_before: impl Fn(&Mark) -> bool) -> Option<&Mark> {
+        let after = self.marks.partition_point(is_before);
+        self.marks.get(after.checked_sub(1)?)
+    }
+
+    fn mark(&mut self, entries: usize, name: &[u8]) {
+        if entries.is_multiple_of(STRIDE) {
+            self.marks.push(Mark {
+                name: name.to_vec(),
+                folders: self.folders,
+                keys: self.keys,
             });
         }
     }
-}
 
-/// Folders first, then by bytes.
-fn compare(cx: Cx, entries: &[Entry], prefix: usize, a: u32, b: u32) -> Ordering {
-    let key = |number: u32| {
-        let entry = entries[number as usize];
-        let rest = &cx.source.names().get(entry.id)[prefix..];
-        match entry.keys {
-            None => (true, rest),
-            Some(_) => (
-                false,
-                &rest[..segment(rest, cx.delimiter).unwrap_or_default()],
-            ),
+    fn weigh(&mut self, look: Look, sorting: Sorting, folder: &[u8]) {
+        let heft = match sorting {
+            Sorting::Size => {
+                let weight = weight(&look.sums(folder));
+                weight.map_or(0, |weight| weight.bytes)
+            }
+            Sorting::Keys => look.sums(folder).keys,
+            Sorting::Name | Sorting::Ttl | Sorting::Idle => return,
+        };
+        let lightest = self.heaviest.peek().map(|Reverse((heft, _))| *heft);
+        if self.heaviest.len() >= MOST_SORTED {
+            if lightest >= Some(heft) {
+                return;
+            }
+            self.heaviest.pop();
         }
-    };
-    key(a).cmp(&key(b))
+        self.heaviest.push(Reverse((heft, folder.to_vec())));
+    }
+
+    /// By weight, the heaviest first; those alike by name.
+    fn sort(&mut self) {
+        let mut folders: Vec<(u64, Vec<u8>)> = std::mem::take(&mut self.heaviest)
+            .into_iter()
+            .map(|Reverse(folder)| folder)
+            .collect();
+        folders.sort_unstable_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+        let folders: Vec<Vec<u8>> = folders.into_iter().map(|(_, name)| name).collect();
+        for (place, folder) in &mut self.opened {
+            let found = folders.iter().position(|other| other == folder);
+            *place = found.unwrap_or(usize::MAX);
+        }
+        self.opened.retain(|(place, _)| *place < usize::MAX);
+        self.opened.sort_unstable();
+        self.sorted = Some(folders);
+    }
 }
