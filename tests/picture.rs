@@ -32,7 +32,7 @@ fn the_pictures_show_the_demo() {
     demo.send("2");
     demo.wait_for("all ");
     demo.send("v");
-    demo.wait_for("NO TTL");
+    demo.wait_for("session:");
     take(&demo, "keys", &["session:", "SHARE"]);
     demo.send("q");
     demo.wait_for_end().gave_the_terminal_back();
