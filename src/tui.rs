@@ -99,7 +99,8 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
     }
     let keymap = Keymap::new(&options.keys)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        // One is enough for what waits for servers all the time; two would wake each other.
+        .worker_threads(1)
         .enable_all()
         .build()
         .context("no threads for the connections")?;

@@ -18,9 +18,59 @@ pub struct Chunk {
     /// Where the names stand that are written in full.
     blocks: Box<[u32]>,
     count: u32,
-    /// One for each name, where anything was told of any.
-    facts: Box<[Fact]>,
+    facts: Facts,
     pub sums: Sums,
+}
+
+/// What was told of the names of a chunk. A walk may ask about one key in fifty: then there is no room
+/// for the others.
+#[derive(Debug)]
+enum Facts {
+    None,
+    /// One for each name.
+    All(Box<[Fact]>),
+    /// Of the names at these places.
+    Some(Box<[u16]>, Box<[Fact]>),
+}
+
+impl Facts {
+    fn of(all: &[Fact]) -> Self {
+        let told = || {
+            all.iter()
+                .enumerate()
+                .filter(|(_, fact)| **fact != Fact::UNTOLD)
+        };
+        let count = told().count();
+        if count == 0 {
+            return Self::None;
+        }
+        let places: Option<Box<[u16]>> = told().map(|(at, _)| u16::try_from(at).ok()).collect();
+        match places {
+            Some(places) if count < all.len() / 2 => {
+                Self::Some(places, told().map(|(_, fact)| *fact).collect())
+            }
+            _ => Self::All(all.into()),
+        }
+    }
+
+    fn get(&self, place: usize) -> Option<&Fact> {
+        match self {
+            Self::None => None,
+            Self::All(facts) => facts.get(place).filter(|fact| **fact != Fact::UNTOLD),
+            Self::Some(places, facts) => {
+                let place = u16::try_from(place).ok()?;
+                facts.get(places.binary_search(&place).ok()?)
+            }
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::All(facts) => size_of_val(&**facts),
+            Self::Some(places, facts) => size_of_val(&**places) + size_of_val(&**facts),
+        }
+    }
 }
 
 /// What was told of a key, in twelve bytes: the seconds and sizes of a walk are old news anyway.
@@ -169,6 +219,7 @@ impl Chunk {
         self.head(0)
     }
 
+    /// What was told of the name at this place.
     pub fn fact(&self, place: usize) -> Option<&Fact> {
         self.facts.get(place)
     }
@@ -211,10 +262,7 @@ impl Chunk {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.len()
-            + size_of_val(&*self.blocks)
-            + size_of_val(&*self.facts)
-            + size_of::<Self>()
+        self.bytes.len() + size_of_val(&*self.blocks) + self.facts.heap_bytes() + size_of::<Self>()
     }
 
     fn head(&self, block: usize) -> &[u8] {
@@ -332,7 +380,7 @@ impl Packer {
             bytes: self.bytes.as_slice().into(),
             blocks: self.blocks.as_slice().into(),
             count: self.count,
-            facts: self.facts.as_slice().into(),
+            facts: Facts::of(&self.facts),
             sums: self.sums,
         };
         self.bytes.clear();

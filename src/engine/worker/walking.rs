@@ -14,8 +14,10 @@ use crate::catalog::{Builder, Catalog, Fact};
 use crate::engine::{Backend as _, Fault, Server, Walk};
 use crate::model::{Coverage, Lack, Pace, WalkAsk, WalkCost, WalkPage};
 
-/// Pages that may wait for the thread that files them.
-const AHEAD: usize = 64;
+/// Pages that are handed to the thread that files them at once: waking it costs more than a page.
+const BATCH: usize = 48;
+/// Batches that may wait there.
+const AHEAD: usize = 4;
 /// How long names may be known and not shown.
 const PICTURE: Duration = Duration::from_millis(100);
 /// Names merged before the inbox is looked at again.
@@ -52,9 +54,9 @@ pub struct Control {
 }
 
 enum Note {
-    Page(Box<WalkPage>),
-    /// Nothing new came for a while: show what there is.
-    Show,
+    Pages(Vec<WalkPage>),
+    /// These, and nothing new came for a while: show what there is.
+    Show(Vec<WalkPage>),
     End(Result<(), Fault>),
 }
 
@@ -91,6 +93,10 @@ async fn follow(
     notes: &mpsc::Sender<Note>,
 ) -> Option<Result<(), Fault>> {
     let mut pace = control.borrow().pace;
+    let mut batch = Vec::new();
+    // The first page is shown at once.
+    let mut is_first = true;
+    let mut handed_on = Instant::now();
     loop {
         let now = *control.wait_for(|control| !control.is_paused).await.ok()?;
         if now.pace != pace {
@@ -99,24 +105,37 @@ async fn follow(
         }
         let step = walk.step();
         tokio::pin!(step);
-        let mut is_shown = false;
         let came = loop {
             let patience = Instant::now() + PICTURE;
             tokio::select! {
+                biased;
                 came = &mut step => break came,
-                () = sleep_until(patience), if !is_shown => {
-                    is_shown = true;
-                    notes.send(Note::Show).await.ok()?;
+                () = sleep_until(patience), if !batch.is_empty() => {
+                    notes.send(Note::Show(std::mem::take(&mut batch))).await.ok()?;
                 }
             }
         };
-        match came {
-            Ok(Some(found)) => notes.send(Note::Page(Box::new(found))).await.ok()?,
-            Ok(None) => return Some(Ok(())),
-            Err(fault) => return Some(Err(fault)),
-        }
-        if control.borrow().is_paused {
-            notes.send(Note::Show).await.ok()?;
+        let end = match came {
+            Ok(Some(found)) => {
+                batch.push(found);
+                None
+            }
+            Ok(None) => Some(Ok(())),
+            Err(fault) => Some(Err(fault)),
+        };
+        let is_paused = control.borrow().is_paused;
+        let is_old = handed_on.elapsed() >= PICTURE;
+        let note = if is_paused || std::mem::take(&mut is_first) {
+            Note::Show
+        } else if batch.len() >= BATCH || is_old || end.is_some() {
+            Note::Pages
+        } else {
+            continue;
+        };
+        notes.send(note(std::mem::take(&mut batch))).await.ok()?;
+        handed_on = Instant::now();
+        if end.is_some() {
+            return end;
         }
     }
 }
@@ -139,13 +158,16 @@ fn file(mut inbox: mpsc::Receiver<Note>, alive: &Weak<()>, say: &impl Fn(WalkSte
         };
         match note {
             None => return,
-            Some(Note::Page(page)) => {
-                filer.take(&page);
+            Some(Note::Pages(pages)) => {
+                pages.iter().for_each(|page| filer.take(page));
                 if filer.is_due() {
                     filer.show(say);
                 }
             }
-            Some(Note::Show) => filer.show(say),
+            Some(Note::Show(pages)) => {
+                pages.iter().for_each(|page| filer.take(page));
+                filer.show(say);
+            }
             Some(Note::End(end)) => return filer.end(end, alive, say),
         }
     }

@@ -47,9 +47,9 @@ use crate::tui::widgets::list::Cursor;
 /// So few keys are walked as fast as can be, and each is asked about: a fifth of a second of the
 /// server's time, which a budget would stretch to many.
 const FEW: u64 = 100_000;
-/// Of more, one page in so many is asked about: folders then tell their bytes as an estimate, and the
-/// names come nearly as fast as without.
-const ASKED_ABOUT: NonZeroU32 = NonZeroU32::new(8).expect("not zero");
+/// Of more, about so many are asked: folders then tell their bytes as an estimate, and the names come
+/// nearly as fast as without.
+const ASKED: u64 = 150_000;
 
 /// How long to wait before facts are asked again that could not be told.
 const FACTS_RETRY: Duration = Duration::from_secs(5);
@@ -184,7 +184,9 @@ impl Plan {
         WalkAsk {
             pattern: self.pattern.clone(),
             wants: Wants::BASICS,
-            one_page_in: (!is_small && !self.asks_all).then_some(ASKED_ABOUT),
+            one_page_in: (!is_small && !self.asks_all)
+                .then(|| part_of(keys))
+                .flatten(),
             pace: self.pace.unwrap_or(if is_small {
                 Pace::FullSpeed
             } else {
@@ -192,6 +194,12 @@ impl Plan {
             }),
         }
     }
+}
+
+/// One page in so many is asked about.
+fn part_of(keys: Option<u64>) -> Option<NonZeroU32> {
+    let many = keys.unwrap_or(10_000_000).div_ceil(ASKED);
+    NonZeroU32::new(u32::try_from(many).unwrap_or(u32::MAX))
 }
 
 /// Begins a walk. What was listed is forgotten, unless the same walk begins anew: then it stays until

@@ -60,7 +60,7 @@ impl Ranking {
         let mut read = 0;
         for place in leaf.places() {
             let Some(fact) = chunk.fact(place) else {
-                return;
+                continue;
             };
             let Some(rank) = rank(fact, sorting) else {
                 continue;

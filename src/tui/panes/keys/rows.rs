@@ -79,6 +79,9 @@ impl Sorting {
     }
 }
 
+/// Keys that must have told for their mean to say something of the others.
+const ENOUGH: u64 = 20;
+
 /// Bytes of several keys: as counted when all were told, else what those that were tell of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weight {
@@ -86,9 +89,9 @@ pub struct Weight {
     pub is_exact: bool,
 }
 
-/// `None` when no size is known.
+/// `None` when too few sizes are known.
 pub fn weight(sums: &Sums) -> Option<Weight> {
-    if sums.sized == 0 {
+    if !is_enough(sums.sized, sums.keys) {
         return None;
     }
     let bytes = u128::from(sums.bytes) * u128::from(sums.keys) / u128::from(sums.sized);
@@ -101,8 +104,33 @@ pub fn weight(sums: &Sums) -> Option<Weight> {
 /// The share of keys without TTL among those that told, and whether all did.
 #[expect(clippy::cast_precision_loss, reason = "a share")]
 pub fn share_without_ttl(sums: &Sums) -> Option<(f64, bool)> {
-    (sums.timed > 0).then(|| {
+    is_enough(sums.timed, sums.keys).then(|| {
         let share = sums.without_ttl as f64 / sums.timed as f64;
         (share, sums.timed == sums.keys)
     })
+}
+
+fn is_enough(told: u64, keys: u64) -> bool {
+    told > 0 && (told == keys || told >= ENOUGH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[rustfmt::skip]
+    fn few_keys_do_not_speak_for_many() {
+        for (keys, sized, bytes, expected) in [
+            (6,     6,  600, Some((600, true))),
+            (6,     1,  100, None),
+            (6,     0,    0, None),
+            (1_000, 20, 200, Some((10_000, false))),
+            (1_000, 19, 190, None),
+        ] {
+            let sums = Sums { keys, sized, bytes, ..Sums::default() };
+            let found = weight(&sums).map(|weight| (weight.bytes, weight.is_exact));
+            assert_eq!(found, expected);
+        }
+    }
 }
