@@ -64,6 +64,30 @@ impl Facts {
         }
     }
 
+    /// All that is told, with its place, from one place to another.
+    fn between(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, &Fact)> {
+        let (all, places, some) = match self {
+            Self::None => (&[][..], &[][..], &[][..]),
+            Self::All(facts) => (
+                &facts[from.min(facts.len())..to.min(facts.len())],
+                &[][..],
+                &[][..],
+            ),
+            Self::Some(places, facts) => {
+                let start = places.partition_point(|place| usize::from(*place) < from);
+                let end = places.partition_point(|place| usize::from(*place) < to);
+                (
+                    &[][..],
+                    &places[start..end.max(start)],
+                    &facts[start..end.max(start)],
+                )
+            }
+        };
+        let all = all.iter().zip(from..).map(|(fact, place)| (place, fact));
+        let some = places.iter().map(|place| usize::from(*place)).zip(some);
+        all.chain(some).filter(|(_, fact)| **fact != Fact::UNTOLD)
+    }
+
     fn heap_bytes(&self) -> usize {
         match self {
             Self::None => 0,
@@ -122,9 +146,16 @@ impl Sums {
 
     pub fn take(&mut self, fact: Option<&Fact>) {
         self.keys += 1;
-        let Some(fact) = fact.filter(|fact| **fact != Fact::UNTOLD) else {
+        if let Some(fact) = fact {
+            self.learn(fact);
+        }
+    }
+
+    /// Takes in what was told of a key that is counted already.
+    pub fn learn(&mut self, fact: &Fact) {
+        if *fact == Fact::UNTOLD {
             return;
-        };
+        }
         self.told += 1;
         if let Some(size) = fact.size() {
             self.sized += 1;
@@ -222,6 +253,11 @@ impl Chunk {
     /// What was told of the name at this place.
     pub fn fact(&self, place: usize) -> Option<&Fact> {
         self.facts.get(place)
+    }
+
+    /// What was told of the names from one place to another, where anything was.
+    pub fn told(&self, from: usize, to: usize) -> impl Iterator<Item = (usize, &Fact)> {
+        self.facts.between(from, to)
     }
 
     /// The first place whose name is not less.

@@ -115,22 +115,22 @@ impl Leaf {
 
     /// What is told of the names between two places of the chunk that count.
     fn told(&self, from: usize, to: usize) -> Sums {
-        let mut sums = Sums::default();
-        if self.chunk.sums.told == 0 {
-            sums.keys = (self.before(to) - self.before(from)) as u64;
-            return sums;
-        }
-        for place in from..to {
+        let mut sums = Sums {
+            keys: (self.before(to) - self.before(from)) as u64,
+            ..Sums::default()
+        };
+        for (place, fact) in self.chunk.told(from, to) {
             if self.has(place) {
-                sums.take(self.chunk.fact(place));
+                sums.learn(fact);
             }
         }
         sums
     }
 
-    /// The places in the chunk of the names that count.
-    pub fn places(&self) -> impl Iterator<Item = usize> {
-        (self.skip..self.chunk.count()).filter(|place| self.has(*place))
+    /// What was told of the names that count, with their places in the chunk.
+    pub fn facts(&self) -> impl Iterator<Item = (usize, &Fact)> {
+        let told = self.chunk.told(self.skip, self.chunk.count());
+        told.filter(|(place, _)| self.has(*place))
     }
 
     /// Names that count before a place in the chunk.

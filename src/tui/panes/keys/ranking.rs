@@ -58,10 +58,7 @@ impl Ranking {
         let chunk = &leaf.chunk;
         let mut names = None;
         let mut read = 0;
-        for place in leaf.places() {
-            let Some(fact) = chunk.fact(place) else {
-                continue;
-            };
+        for (place, fact) in leaf.facts() {
             let Some(rank) = rank(fact, sorting) else {
                 continue;
             };

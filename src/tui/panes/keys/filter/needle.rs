@@ -3,7 +3,7 @@
 //! Names side by side begin alike, and a chunk says how far: where the part was found in the common
 //! beginning it need not be looked for again, and where it was not, only what is new can hold it.
 
-use memchr::{memchr2_iter, memmem};
+use memchr::memmem;
 
 #[derive(Clone, Debug)]
 pub struct Needle {
@@ -55,10 +55,12 @@ impl Needle {
         if !self.folds {
             return self.finder.find(name).map(|start| start + length);
         }
-        let last = name.len().checked_sub(length)?;
+        // What is new of a name is so short that a plain loop is the fastest search.
         let first = self.bytes[0];
-        memchr2_iter(first, first.to_ascii_uppercase(), &name[..=last])
+        name.windows(length)
+            .position(|part| {
+                part[0].to_ascii_lowercase() == first && part.eq_ignore_ascii_case(&self.bytes)
+            })
             .map(|start| start + length)
-            .find(|end| name[end - length..*end].eq_ignore_ascii_case(&self.bytes))
     }
 }
