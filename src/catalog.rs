@@ -161,34 +161,65 @@ pub fn after_all(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(next)
 }
 
-/// Names of all runs in one order, each once. Lent until the next is asked for.
+/// Names of all runs in one order. Lent until the next is asked for.
 #[derive(Clone, Debug)]
 pub struct Names<'a> {
     walkers: Vec<Walker<'a>>,
-    /// The walker whose name was lent last.
-    lent: Option<usize>,
+    /// The walkers that stand on a name, as a heap: the least name is in front.
+    heap: Vec<usize>,
+    /// Whether the name in front was lent.
+    is_lent: bool,
 }
 
 impl<'a> Names<'a> {
     fn over(mut walkers: Vec<Walker<'a>>) -> Self {
         walkers.retain_mut(Walker::step);
-        Self {
+        let mut names = Self {
+            heap: (0..walkers.len()).collect(),
             walkers,
-            lent: None,
+            is_lent: false,
+        };
+        for place in (0..names.heap.len() / 2).rev() {
+            names.sink(place);
         }
+        names
     }
 
     /// The next name and what was told of it.
     pub fn step(&mut self) -> Option<(&[u8], Option<&'a Fact>)> {
-        if let Some(lent) = self.lent.take()
-            && !self.walkers[lent].step()
-        {
-            self.walkers.swap_remove(lent);
+        if std::mem::take(&mut self.is_lent) {
+            let front = *self.heap.first()?;
+            if !self.walkers[front].step() {
+                self.heap.swap_remove(0);
+            }
+            self.sink(0);
         }
-        let least = (0..self.walkers.len())
-            .min_by(|one, other| self.walkers[*one].name().cmp(self.walkers[*other].name()))?;
-        self.lent = Some(least);
-        Some((self.walkers[least].name(), self.walkers[least].fact()))
+        let front = &self.walkers[*self.heap.first()?];
+        self.is_lent = true;
+        Some((front.name(), front.fact()))
+    }
+
+    /// Lets the walker at a place of the heap go down to where it belongs.
+    fn sink(&mut self, mut place: usize) {
+        let name = |heap: &[usize], place: usize| {
+            let walker: Option<&usize> = heap.get(place);
+            walker.map(|walker| self.walkers[*walker].name())
+        };
+        loop {
+            let (left, right) = (2 * place + 1, 2 * place + 2);
+            let Some(least) = name(&self.heap, left) else {
+                return;
+            };
+            let least = match name(&self.heap, right) {
+                Some(other) if other < least => right,
+                _ => left,
+            };
+            if name(&self.heap, place) <= name(&self.heap, least) {
+                return;
+            }
+            self.heap.swap(place, least);
+            place = least;
+        }
     }
 }
 

@@ -34,9 +34,9 @@ impl Bite {
         }
     }
 
-    /// Names that a level of the tree reads.
-    fn read(self) -> usize {
-        self.sifted() / 6
+    /// Names that a level of the tree reads. In the middle of a walk they come out of many runs.
+    fn read(self, names: &Catalog) -> usize {
+        self.sifted() / 5 / (1 + names.runs().len().max(1).ilog2() as usize)
     }
 
     /// Names that are ranked.
@@ -46,7 +46,7 @@ impl Bite {
 
     /// Names that are made patterns of.
     fn collapsed(self) -> usize {
-        self.sifted() / 15
+        self.sifted() / 40
     }
 }
 
@@ -133,7 +133,7 @@ impl Picture {
         match &mut self.rows {
             Rows::Names => false,
             Rows::Ranked(ranking) => ranking.step(&self.names, how.sorting, bite.ranked()),
-            Rows::Tree(tree) => tree.step(&self.names, how.open, bite.read()),
+            Rows::Tree(tree) => tree.step(&self.names, how.open, bite.read(&self.names)),
             Rows::Patterns { patterns, rows } => {
                 let has_more = patterns.step(&self.names, bite.collapsed());
                 *rows = patterns.rows(how.open_patterns, how.sorting);
@@ -383,9 +383,19 @@ impl Listing {
         self.window(place, 1).pop()
     }
 
-    /// Where a row is now.
+    /// Where a row is now; of one in a folder that is not read so far, where the folder is.
     pub fn place_of(&self, id: &RowId) -> Option<usize> {
-        self.shown.place_of(id)
+        let place = self.shown.place_of(id);
+        match (&self.shown.rows, id) {
+            (Rows::Tree(tree), RowId::Key(name) | RowId::Folder(name))
+                if place.is_none() && tree.is_reading() =>
+            {
+                let parent = self.delimiters.parent(name);
+                let is_inside = !parent.is_empty();
+                is_inside.then(|| self.place_of(&RowId::Folder(parent.to_vec())))?
+            }
+            _ => place,
+        }
     }
 
     pub fn open(&mut self, folder: &[u8]) {

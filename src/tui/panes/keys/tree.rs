@@ -60,6 +60,11 @@ impl Tree {
         !self.pending.is_empty()
     }
 
+    /// Whether some open folder is not read to its end.
+    pub fn is_reading(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     pub fn rows(&self) -> usize {
         self.rows_in(&[])
     }

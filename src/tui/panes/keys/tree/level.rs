@@ -203,7 +203,7 @@ impl Level {
         if let Some(sorted) = &self.sorted {
             return sorted.iter().position(|other| other == folder);
         }
-        let mark = self.mark_before(|mark| mark.name.as_slice() <= folder)?;
+        let mark = self.mark_up_to(folder)?;
         let mut place = mark.folders;
         let mut found = None;
         look.each(&mark.name, |entry| match entry {
@@ -221,7 +221,7 @@ impl Level {
     }
 
     pub fn place_of_key(&self, look: Look, name: &[u8]) -> Option<usize> {
-        let mark = self.mark_before(|mark| mark.name.as_slice() <= name)?;
+        let mark = self.mark_up_to(name)?;
         let mut place = mark.keys;
         let mut found = None;
         look.each(&mark.name, |entry| match entry {
@@ -298,6 +298,16 @@ impl Level {
             }
             place < from + count
         });
+    }
+
+    /// The last mark before a name; `None` when nothing was read so far.
+    fn mark_up_to(&self, name: &[u8]) -> Option<&Mark> {
+        let is_read = match &self.stand {
+            Stand::Before => false,
+            Stand::At(next) => name < next.as_slice(),
+            Stand::After => true,
+        };
+        is_read.then(|| self.mark_before(|mark| mark.name.as_slice() <= name))?
     }
 
     /// The last mark for which this holds; it holds for the ones before.
