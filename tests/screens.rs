@@ -14,6 +14,8 @@ mod changes;
 mod common;
 #[path = "screens/keys.rs"]
 mod keys;
+#[path = "screens/memory.rs"]
+mod memory;
 #[path = "screens/overview.rs"]
 mod overview;
 #[path = "screens/replication.rs"]

@@ -4,6 +4,7 @@
 //! which answers one question after the other; the guide, which starts, pauses and stops walks; and,
 //! while there is one, the walk. A slow answer at the desk delays no sample and no pause.
 
+mod surveying;
 mod walking;
 
 use std::collections::VecDeque;
@@ -14,13 +15,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::engine::{Backend, Fault, Server, gate};
+use crate::engine::{Backend, Fault, Server, SurveyAsk, gate};
 use crate::guard::Permit;
 use crate::model::{
     Change, Features, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview, Sample, Target,
     UnixMs, Value, WalkAsk, Window,
 };
 
+pub use surveying::SurveyStep;
 use walking::Control;
 pub use walking::{Listed, WalkStep};
 
@@ -52,6 +54,16 @@ pub enum Query {
     /// The walk goes on at this pace.
     PaceWalk(Pace),
     StopWalk,
+    /// Find out what the keyspace consists of; a survey that is under way ends.
+    Survey {
+        ticket: Ticket,
+        ask: Box<SurveyAsk>,
+    },
+    PauseSurvey,
+    ContinueSurvey,
+    /// The survey goes on at this pace.
+    PaceSurvey(Pace),
+    StopSurvey,
     Facts {
         ticket: Ticket,
         keys: Vec<Key>,
@@ -84,6 +96,10 @@ pub enum Report {
     Walk {
         ticket: Ticket,
         step: WalkStep,
+    },
+    Survey {
+        ticket: Ticket,
+        step: SurveyStep,
     },
     Facts {
         ticket: Ticket,
@@ -149,6 +165,7 @@ impl Worker {
                     pulse,
                     report,
                     walk: None,
+                    survey: None,
                 }
                 .lead(orders),
             ),
@@ -190,7 +207,12 @@ impl Query {
             | Self::PauseWalk
             | Self::ContinueWalk
             | Self::PaceWalk(_)
-            | Self::StopWalk => false,
+            | Self::StopWalk
+            | Self::Survey { .. }
+            | Self::PauseSurvey
+            | Self::ContinueSurvey
+            | Self::PaceSurvey(_)
+            | Self::StopSurvey => false,
         }
     }
 
@@ -327,26 +349,33 @@ async fn answer_to(server: &Server, question: Query) -> Option<Report> {
         | Query::PauseWalk
         | Query::ContinueWalk
         | Query::PaceWalk(_)
-        | Query::StopWalk => return None,
+        | Query::StopWalk
+        | Query::Survey { .. }
+        | Query::PauseSurvey
+        | Query::ContinueSurvey
+        | Query::PaceSurvey(_)
+        | Query::StopSurvey => return None,
     })
 }
 
-/// Takes orders that need no answer: the pulse of the heartbeat, and the one walk.
+/// Takes orders that need no answer: the pulse of the heartbeat, the one walk and the one survey.
 struct Guide<R> {
     server: Arc<Server>,
     pulse: watch::Sender<Duration>,
     report: R,
-    walk: Option<WalkTask>,
+    walk: Option<Tour>,
+    survey: Option<Tour>,
 }
 
-struct WalkTask {
+/// A task that goes over the keyspace. Dropping it ends it.
+struct Tour {
     task: JoinHandle<()>,
     control: watch::Sender<Control>,
     /// The thread that files its names looks whether this is still there.
     _wanted: Arc<()>,
 }
 
-impl Drop for WalkTask {
+impl Drop for Tour {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -361,9 +390,22 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
                 }
                 Query::SampleNow => self.pulse.send_modify(|_| {}),
                 Query::Walk { ticket, ask } => self.start_walk(ticket, ask),
-                Query::PauseWalk => self.control_walk(|control| control.is_paused = true),
-                Query::ContinueWalk => self.control_walk(|control| control.is_paused = false),
-                Query::PaceWalk(pace) => self.control_walk(|control| control.pace = pace),
+                Query::PauseWalk => control(self.walk.as_ref(), |control| control.is_paused = true),
+                Query::ContinueWalk => {
+                    control(self.walk.as_ref(), |control| control.is_paused = false)
+                }
+                Query::PaceWalk(pace) => control(self.walk.as_ref(), |control| control.pace = pace),
+                Query::Survey { ticket, ask } => self.start_survey(ticket, *ask),
+                Query::PauseSurvey => {
+                    control(self.survey.as_ref(), |control| control.is_paused = true)
+                }
+                Query::ContinueSurvey => {
+                    control(self.survey.as_ref(), |control| control.is_paused = false);
+                }
+                Query::PaceSurvey(pace) => {
+                    control(self.survey.as_ref(), |control| control.pace = pace)
+                }
+                Query::StopSurvey => self.survey = None,
                 Query::StopWalk => self.walk = None,
                 // Questions go to the desk.
                 Query::Facts { .. }
@@ -376,10 +418,7 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
     }
 
     fn start_walk(&mut self, ticket: Ticket, ask: WalkAsk) {
-        let (control, controls) = watch::channel(Control {
-            is_paused: false,
-            pace: ask.pace,
-        });
+        let (control, controls) = Control::at(ask.pace);
         let wanted = Arc::new(());
         let report = self.report.clone();
         let task = tokio::spawn(walking::walk(
@@ -389,17 +428,31 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
             Arc::downgrade(&wanted),
             move |step| report(Report::Walk { ticket, step }),
         ));
-        self.walk = Some(WalkTask {
+        self.walk = Some(Tour {
             task,
             control,
             _wanted: wanted,
         });
     }
 
-    fn control_walk(&mut self, change: impl FnOnce(&mut Control)) {
-        if let Some(walk) = &self.walk {
-            walk.control.send_modify(change);
-        }
+    fn start_survey(&mut self, ticket: Ticket, ask: SurveyAsk) {
+        let (control, controls) = Control::at(ask.walk.pace);
+        let report = self.report.clone();
+        let server = Arc::clone(&self.server);
+        let task = tokio::spawn(surveying::survey(server, ask, controls, move |step| {
+            report(Report::Survey { ticket, step });
+        }));
+        self.survey = Some(Tour {
+            task,
+            control,
+            _wanted: Arc::default(),
+        });
+    }
+}
+
+fn control(tour: Option<&Tour>, change: impl FnOnce(&mut Control)) {
+    if let Some(tour) = tour {
+        tour.control.send_modify(change);
     }
 }
 

@@ -11,6 +11,7 @@ pub enum Action {
     OpenKeys,
     OpenSnapshots,
     OpenReplication,
+    OpenMemory,
     NextPane,
     PreviousPane,
     NextTarget,
@@ -44,6 +45,10 @@ pub enum Action {
     PaceWalk,
     AskAll,
     RestartWalk,
+    WalkAll,
+    SampleKeys,
+    PauseSurvey,
+    PaceSurvey,
     SetTtl,
     RemoveTtl,
     Delete,
@@ -107,6 +112,7 @@ impl Action {
 }
 
 const KEYS: Scope = Scope::Pane(PaneId::Keys);
+const MEMORY: Scope = Scope::Pane(PaneId::Memory);
 const SNAPSHOTS: Scope = Scope::Pane(PaneId::Snapshots);
 const OVERVIEW: Scope = Scope::Pane(PaneId::Overview);
 
@@ -132,6 +138,10 @@ pub static ACTIONS: &[Row] = &[
     row(Action::CopyName,        KEYS,          Risk::Looks,    &["y"],                     "copy-name",         "",         "copy the key's name to the clipboard"),
     row(Action::CopyValue,       KEYS,          Risk::Looks,    &["shift-y"],               "copy-value",        "",         "copy the shown value to the clipboard"),
     row(Action::NextForm,        KEYS,          Risk::Looks,    &["x"],                     "form",              "form",     "show the value as JSON, text or hex"),
+    row(Action::WalkAll,         MEMORY,        Risk::Looks,    &["w"],                     "walk-all",          "walk all", "walk over all keys, for exact figures"),
+    row(Action::SampleKeys,      MEMORY,        Risk::Looks,    &["s"],                     "sample",            "sample",   "draw keys at random anew"),
+    row(Action::PauseSurvey,     MEMORY,        Risk::Looks,    &["p"],                     "pause-survey",      "pause",    "pause or continue the survey"),
+    row(Action::PaceSurvey,      MEMORY,        Risk::Looks,    &["f"],                     "full-speed-survey", "full speed", "survey as fast as the server can, or on a budget again"),
     row(Action::CreateSnapshot,  SNAPSHOTS,     Risk::Changes,  &["b"],                     "create-snapshot",   "create",   "write a snapshot in the background"),
     row(Action::CheckSnapshot,   SNAPSHOTS,     Risk::Looks,    &["c"],                     "check-snapshot",    "check",    "look again at what speaks for and against a snapshot"),
     row(Action::ServerText,      OVERVIEW,      Risk::Looks,    &["i"],                     "server-text",       "raw",      "every line as the server says it"),
@@ -150,6 +160,7 @@ pub static ACTIONS: &[Row] = &[
     row(Action::OpenKeys,        Scope::Global, Risk::Looks,    &["2"],                     "keys",              "",         "what is in the cache"),
     row(Action::OpenSnapshots,   Scope::Global, Risk::Looks,    &["3"],                     "snapshots",         "",         "what is on its disk"),
     row(Action::OpenReplication, Scope::Global, Risk::Looks,    &["4"],                     "replication",       "",         "who copies from whom"),
+    row(Action::OpenMemory,      Scope::Global, Risk::Looks,    &["5"],                     "memory",            "",         "what the keyspace consists of"),
     row(Action::NextPane,        Scope::Global, Risk::Looks,    &["tab"],                   "next-pane",         "next pane", "the next pane"),
     row(Action::PreviousPane,    Scope::Global, Risk::Looks,    &["backtab"],               "previous-pane",     "",         "the pane before"),
     row(Action::NextTarget,      Scope::Global, Risk::Looks,    &["ctrl-n"],                "next-target",       "",         "the next target"),

@@ -6,7 +6,7 @@ use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEve
 use jiff::tz::TimeZone;
 use ratatui::layout::{Position, Rect};
 
-use crate::engine::worker::{Query, Report, SessionState, Ticket, WalkStep};
+use crate::engine::worker::{Query, Report, SessionState, SurveyStep, Ticket, WalkStep};
 use crate::guard::Audit;
 use crate::model::{Change, Target, UnixMs};
 use crate::tui::actions::{Action, Risk, Scope};
@@ -309,6 +309,9 @@ impl App {
             report,
             Report::Walk {
                 step: WalkStep::Names(_),
+                ..
+            } | Report::Survey {
+                step: SurveyStep::Report(_),
                 ..
             }
         );

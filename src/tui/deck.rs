@@ -7,6 +7,7 @@ use crate::guard::Policy;
 use crate::model::{Break, Feature, Features, History, Missing, Sample, Target, UnixMs};
 use crate::tui::panes::PaneId;
 use crate::tui::panes::keys::Keys;
+use crate::tui::panes::memory::MemoryState;
 use crate::tui::panes::overview::OverviewState;
 use crate::tui::panes::replication::ReplicationState;
 use crate::tui::panes::snapshots::SnapshotsState;
@@ -28,6 +29,7 @@ pub struct Deck {
     pub keys: Keys,
     pub snapshots: SnapshotsState,
     pub replication: ReplicationState,
+    pub memory: MemoryState,
     waiting: BTreeMap<Ticket, Waiter>,
 }
 
@@ -59,6 +61,7 @@ impl Deck {
             keys: Keys::default(),
             snapshots: SnapshotsState::default(),
             replication: ReplicationState::default(),
+            memory: MemoryState::default(),
             waiting: BTreeMap::new(),
         }
     }

@@ -86,6 +86,7 @@ impl Ending {
 pub fn ticket(query: &Query) -> Option<Ticket> {
     match query {
         Query::Walk { ticket, .. }
+        | Query::Survey { ticket, .. }
         | Query::Facts { ticket, .. }
         | Query::Show { ticket, .. }
         | Query::Preview { ticket, .. }
@@ -96,7 +97,11 @@ pub fn ticket(query: &Query) -> Option<Ticket> {
         | Query::PauseWalk
         | Query::ContinueWalk
         | Query::PaceWalk(_)
-        | Query::StopWalk => None,
+        | Query::StopWalk
+        | Query::PauseSurvey
+        | Query::ContinueSurvey
+        | Query::PaceSurvey(_)
+        | Query::StopSurvey => None,
     }
 }
 
@@ -104,6 +109,7 @@ pub fn ticket(query: &Query) -> Option<Ticket> {
 pub fn answered(report: &Report) -> Option<Ticket> {
     match report {
         Report::Walk { ticket, .. }
+        | Report::Survey { ticket, .. }
         | Report::Facts { ticket, .. }
         | Report::Shown { ticket, .. }
         | Report::Previewed { ticket, .. }

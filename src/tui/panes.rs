@@ -1,6 +1,7 @@
 //! The table of panes. One more pane is one more file and one more row.
 
 pub mod keys;
+pub mod memory;
 pub mod overview;
 pub mod replication;
 pub mod snapshots;
@@ -22,6 +23,7 @@ pub enum PaneId {
     Keys,
     Snapshots,
     Replication,
+    Memory,
 }
 
 /// Whether a pane did something with what it was given.
@@ -102,6 +104,7 @@ pub static PANES: &[Pane] = &[
     keys::PANE,
     snapshots::PANE,
     replication::PANE,
+    memory::PANE,
 ];
 
 /// The README's table of panes, in Markdown.
@@ -137,6 +140,7 @@ mod tests {
             PaneId::Keys,
             PaneId::Snapshots,
             PaneId::Replication,
+            PaneId::Memory,
         ] {
             assert_eq!(id.row().id, id);
             let same = PANES.iter().filter(|pane| pane.open == id.row().open);

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use cachedeck::engine::worker::{Query, Report, SessionState, Ticket, WalkStep};
+use cachedeck::analysis::{AnalysisAsk, Via};
+use cachedeck::engine::SurveyAsk;
+use cachedeck::engine::worker::{Query, Report, SessionState, SurveyStep, Ticket, WalkStep};
 use cachedeck::engine::{Backend, Fault, Kind};
-use cachedeck::model::{Break, History, Key, Limits, Pace, Target, WalkAsk, Window};
+use cachedeck::model::{Break, History, Key, Limits, Pace, Target, WalkAsk, Wants, Window};
 
 use super::bench::{backend, run, sample, target};
 use crate::common::desk::Desk;
@@ -115,6 +117,50 @@ fn a_walk_can_be_paused_continued_and_ends() {
         _ => None,
     });
     assert_eq!(seen, 5000);
+}
+
+#[test]
+fn a_survey_reports_while_it_goes_on_and_ends_exactly() {
+    let server = RedisServer::plain(Flavor::default());
+    let script = "for n = 1, 30000 do redis.call('SET', 'user:' .. n, n) end";
+    server.cmd(&[b"EVAL", script.as_bytes(), b"0"]);
+    let desk = Desk::at(&server.url());
+    for via in [Via::Sample, Via::Scan] {
+        let walk = WalkAsk {
+            wants: Wants::BASICS,
+            ..WalkAsk::default()
+        };
+        desk.ask(Query::Survey {
+            ticket: Ticket(3),
+            ask: Box::new(SurveyAsk {
+                walk,
+                via,
+                analysis: AnalysisAsk::default(),
+                prefers_replica: false,
+            }),
+        });
+        desk.ask(Query::PauseSurvey);
+        desk.ask(Query::ContinueSurvey);
+        desk.ask(Query::PaceSurvey(Pace::FullSpeed));
+        let mut last = None;
+        desk.wait_for("the end of the survey", |report| match report {
+            Report::Survey {
+                step: SurveyStep::Report(report),
+                ..
+            } => {
+                last = Some(report);
+                None
+            }
+            Report::Survey {
+                step: SurveyStep::Ended,
+                ..
+            } => Some(()),
+            _ => None,
+        });
+        let report = last.expect("a report before the end");
+        assert_eq!((report.via, report.keys.value), (via, 30_000));
+        assert_eq!(report.types[0].keys.is_exact(), via == Via::Scan);
+    }
 }
 
 #[test]

@@ -46,11 +46,20 @@ pub enum WalkStep {
     Failed(Fault),
 }
 
-/// What a person may change while a walk goes on.
+/// What a person may change while a walk or a survey goes on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Control {
     pub is_paused: bool,
     pub pace: Pace,
+}
+
+impl Control {
+    pub fn at(pace: Pace) -> (watch::Sender<Self>, watch::Receiver<Self>) {
+        watch::channel(Self {
+            is_paused: false,
+            pace,
+        })
+    }
 }
 
 enum Note {
@@ -159,13 +168,13 @@ fn file(mut inbox: mpsc::Receiver<Note>, alive: &Weak<()>, say: &impl Fn(WalkSte
         match note {
             None => return,
             Some(Note::Pages(pages)) => {
-                pages.iter().for_each(|page| filer.take(page));
+                filer.take(&pages);
                 if filer.is_due() {
                     filer.show(say);
                 }
             }
             Some(Note::Show(pages)) => {
-                pages.iter().for_each(|page| filer.take(page));
+                filer.take(&pages);
                 filer.show(say);
             }
             Some(Note::End(end)) => return filer.end(end, alive, say),
@@ -192,7 +201,13 @@ impl Default for Filer {
 }
 
 impl Filer {
-    fn take(&mut self, page: &WalkPage) {
+    fn take(&mut self, pages: &[WalkPage]) {
+        for page in pages {
+            self.take_one(page);
+        }
+    }
+
+    fn take_one(&mut self, page: &WalkPage) {
         if page.is_anew {
             self.builder = Self::default().builder;
         }
