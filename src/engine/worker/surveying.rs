@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::analysis::{Report, Via};
 use crate::engine::worker::walking::Control;
 use crate::engine::{Fault, Server, Survey, SurveyAsk};
+use crate::model::Coverage;
 
 /// Between two reports of a survey that goes on. Making one costs more than a few thousand keys.
 const REPORT: Duration = Duration::from_millis(300);
@@ -33,7 +34,7 @@ pub async fn survey(
     mut control: watch::Receiver<Control>,
     say: impl Fn(SurveyStep),
 ) {
-    let most = (ask.via == Via::Sample).then_some(ENOUGH);
+    let is_sample = ask.via == Via::Sample;
     let mut survey = Survey::start(vec![server], ask);
     let mut pace = control.borrow().pace;
     let mut told = Instant::now();
@@ -59,9 +60,7 @@ pub async fn survey(
         }
         let end = tokio::select! {
             step = survey.step() => match step {
-                Ok(true) if most.is_some_and(|most| survey.coverage().seen >= most) => {
-                    Some(SurveyStep::Ended)
-                }
+                Ok(true) if is_sample && is_enough(&survey.coverage()) => Some(SurveyStep::Ended),
                 Ok(true) => None,
                 Ok(false) => Some(SurveyStep::Ended),
                 Err(fault) => Some(SurveyStep::Failed(fault)),
@@ -79,6 +78,10 @@ pub async fn survey(
             return say(end);
         }
     }
+}
+
+fn is_enough(coverage: &Coverage) -> bool {
+    coverage.seen >= coverage.of.map_or(ENOUGH, |of| of.min(ENOUGH))
 }
 
 fn report(survey: &Survey) -> SurveyStep {
