@@ -3,6 +3,7 @@
 //! `settings` is the file's shape and its defaults, `file` reads it with care, `resolve` decides
 //! which target is meant, and `secrets` fetches its password only when one is about to be used.
 
+mod bookmarks;
 mod complaint;
 mod error;
 mod file;
@@ -21,6 +22,7 @@ use secrecy::ExposeSecret;
 
 use crate::model::Target;
 
+pub use bookmarks::{BookmarkFile, Bookmarks};
 pub use error::ConfigError;
 pub use resolve::{Named, PasswordFrom, Resolved, local_targets, resolve};
 pub use settings::{Ascii, Config, Profile, Theme, TlsSettings};

@@ -14,6 +14,7 @@ pub mod app;
 pub mod chrome;
 pub mod deck;
 pub mod event;
+mod keeper;
 pub mod keymap;
 pub mod layers;
 pub mod listen;
@@ -29,12 +30,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use jiff::tz::TimeZone;
 
-use crate::config::{self, Config};
+use crate::config::{self, BookmarkFile, Config};
 use crate::engine::worker::Worker;
 use crate::guard::Audit;
 use crate::model::{Target, UnixMs};
 use crate::tui::app::{App, Setup};
 use crate::tui::event::{Effect, Ending, Event, ticket};
+use crate::tui::keeper::Keeper;
 use crate::tui::keymap::{Keymap, Overrides};
 use crate::tui::panes::PaneId;
 use crate::tui::terminal::Screen;
@@ -108,7 +110,10 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
     let screen = Screen::enter(options.mouse, sender.clone())?;
     listen::start(&sender).context("no threads for keys and signals")?;
     let workers = start_workers(&runtime, &targets, options.interval, &sender);
-    let app = App::new(
+    let bookmarks = BookmarkFile::in_directory(options.audit.directory());
+    let keeper =
+        Keeper::start(bookmarks.clone(), sender.clone()).context("no thread for the bookmarks")?;
+    let mut app = App::new(
         targets,
         Setup {
             theme: Theme {
@@ -125,8 +130,15 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
             area: screen.area()?,
         },
     );
+    for deck in &mut app.decks {
+        match bookmarks.load(&deck.target.name) {
+            Ok(kept) => deck.bookmarks = kept,
+            Err(error) => sender.send(Event::NotKept(error.to_string()))?,
+        }
+    }
     let ending = Loop {
         app,
+        keeper,
         screen,
         workers,
         events,
@@ -170,12 +182,19 @@ struct Loop {
     app: App,
     screen: Screen,
     workers: Vec<Worker>,
+    keeper: Keeper,
     events: Receiver<Event>,
     sender: Sender<Event>,
 }
 
 impl Loop {
     fn run(mut self) -> anyhow::Result<Ending> {
+        let ending = self.turn();
+        self.keeper.finish();
+        ending
+    }
+
+    fn turn(&mut self) -> anyhow::Result<Ending> {
         let effects = self.app.begin();
         if let Some(ending) = self.perform(effects)? {
             return Ok(ending);
@@ -222,6 +241,7 @@ impl Loop {
             match effect {
                 Effect::Ask { deck, query } => self.ask(deck, query)?,
                 Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::Keep { profile, bookmarks } => self.keeper.keep(profile, bookmarks),
                 Effect::Redraw => self.screen.redraw(),
                 Effect::Resume => self.screen.resume()?,
                 Effect::Suspend if terminal::can_suspend() => self.screen.suspend()?,

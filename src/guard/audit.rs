@@ -45,6 +45,11 @@ impl Audit {
         }
     }
 
+    /// The state directory.
+    pub fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -83,6 +83,10 @@ impl App {
             }
             Event::Report { deck, report } => self.report(deck, report),
             Event::Undelivered { deck, ticket } => self.undelivered(deck, ticket),
+            Event::NotKept(why) => {
+                let words = format!("favourites are not kept: {why}");
+                self.shell.say(Tone::Danger, words);
+            }
             Event::Signal(signal) => self.signal(signal),
         }
         std::mem::take(&mut self.shell.effects)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::Bookmarks;
 use crate::engine::worker::{SessionState, Ticket};
 use crate::guard::Policy;
 use crate::model::{Break, Feature, Features, History, Missing, Sample, Target, UnixMs};
@@ -26,6 +27,8 @@ pub struct Deck {
     /// Restarts, resets and failovers that were seen, oldest first.
     pub marks: Vec<Mark>,
     pub overview: OverviewState,
+    /// Favourite and recent keys of this target.
+    pub bookmarks: Bookmarks,
     pub keys: Keys,
     pub snapshots: SnapshotsState,
     pub replication: ReplicationState,
@@ -58,6 +61,7 @@ impl Deck {
             history: History::default(),
             marks: Vec::new(),
             overview: OverviewState::default(),
+            bookmarks: Bookmarks::default(),
             keys: Keys::default(),
             snapshots: SnapshotsState::default(),
             replication: ReplicationState::default(),

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
+use crate::config::Bookmarks;
 use crate::engine::worker::{Query, Report, Ticket};
 
 /// What happened. Everything that the screen reacts to is one of these.
@@ -24,6 +25,8 @@ pub enum Event {
         deck: usize,
         ticket: Option<Ticket>,
     },
+    /// Bookmarks could not be written down, and why.
+    NotKept(String),
     Signal(Signal),
     /// Time passed, and something on the screen says so.
     Tick,
@@ -52,6 +55,11 @@ pub enum Effect {
     },
     /// Put text on the clipboard of the person's own machine.
     Copy(String),
+    /// Write down which keys are favourite and recent on a target.
+    Keep {
+        profile: String,
+        bookmarks: Bookmarks,
+    },
     /// Draw everything, not only what changed.
     Redraw,
     /// Take the terminal again after a stop.

@@ -1,5 +1,6 @@
 //! What lies over the panes: questions, pickers, help. The topmost hears keys first.
 
+pub mod bookmarks;
 pub mod confirm;
 pub mod help;
 pub mod palette;
@@ -12,6 +13,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::tui::app::App;
+use crate::tui::layers::bookmarks::BookmarkList;
 use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::help::Help;
 use crate::tui::layers::palette::Palette;
@@ -27,6 +29,7 @@ pub enum Layer {
     Prompt(Box<Prompt>),
     Confirm(Box<Confirm>),
     Targets(Targets),
+    Bookmarks(BookmarkList),
     Text(TextLayer),
 }
 
@@ -45,6 +48,7 @@ macro_rules! each {
             Layer::Prompt($inner) => $call,
             Layer::Confirm($inner) => $call,
             Layer::Targets($inner) => $call,
+            Layer::Bookmarks($inner) => $call,
             Layer::Text($inner) => $call,
         }
     };
@@ -97,7 +101,11 @@ pub fn paste(app: &mut App, text: &str) {
     match &mut layer {
         Layer::Prompt(prompt) => prompt.paste(app, &text),
         Layer::Palette(palette) => palette.paste(app, &text),
-        Layer::Help(_) | Layer::Confirm(_) | Layer::Targets(_) | Layer::Text(_) => {}
+        Layer::Help(_)
+        | Layer::Confirm(_)
+        | Layer::Targets(_)
+        | Layer::Bookmarks(_)
+        | Layer::Text(_) => {}
     }
     app.shell.layers.push(layer);
 }
@@ -116,7 +124,11 @@ pub fn mouse(app: &mut App, mouse: MouseEvent) -> Handled {
     match layer {
         Layer::Help(help) => help.scroll(lines),
         Layer::Text(text) => text.scroll(lines),
-        Layer::Palette(_) | Layer::Prompt(_) | Layer::Confirm(_) | Layer::Targets(_) => {}
+        Layer::Palette(_)
+        | Layer::Prompt(_)
+        | Layer::Confirm(_)
+        | Layer::Targets(_)
+        | Layer::Bookmarks(_) => {}
     }
     Handled::Yes
 }

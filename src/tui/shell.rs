@@ -135,6 +135,12 @@ impl Cx<'_> {
         self.shell.say(tone, text);
     }
 
+    /// Favourite and recent keys changed: they are written down.
+    pub fn keep_bookmarks(&mut self) {
+        let (profile, bookmarks) = (self.deck.target.name.clone(), self.deck.bookmarks.clone());
+        self.shell.effects.push(Effect::Keep { profile, bookmarks });
+    }
+
     /// Opens text to read over the pane. Every line must be safe to show.
     pub fn read(&mut self, title: impl Into<String>, lines: Vec<String>) {
         let layer = Layer::Text(TextLayer::new(title, lines));

@@ -409,3 +409,23 @@ fn a_step_down_costs_the_link_at_most_600_bytes() {
         );
     }
 }
+
+#[test]
+fn favourites_and_recent_keys_are_kept_and_open_from_a_list() {
+    let mut server = shop();
+    let screen = browsing(&mut server, 80, 16);
+    let mut screen = screen.press("down *");
+    let kept = screen.effects.iter().find_map(|effect| match effect {
+        Effect::Keep { profile, bookmarks } => Some((profile.clone(), bookmarks.clone())),
+        _ => None,
+    });
+    let (profile, bookmarks) = kept.expect("the favourite is written down");
+    assert_eq!(profile, screen.app.decks[0].target.name);
+    assert_eq!(bookmarks.favourites, [Key::from("json:config")]);
+    screen.effects.clear();
+    let screen = pressed(&mut server, screen, "down enter esc b");
+    picture!("keys_bookmarks", screen.shown());
+    let screen = pressed(&mut server, screen, "down enter");
+    assert!(screen.shown().contains("leaderboard"));
+    assert!(screen.app.decks[0].keys.card.is_some());
+}

@@ -8,6 +8,8 @@ use crate::model::{Change, Feature, Key, KeyFacts, Pace, TtlWish, units};
 use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
+use crate::tui::layers::Layer;
+use crate::tui::layers::bookmarks::BookmarkList;
 use crate::tui::layers::prompt::Prompt;
 use crate::tui::panes::Handled;
 use crate::tui::panes::keys::card::{self, Card};
@@ -71,6 +73,11 @@ fn act_on_keys(cx: &mut Cx, action: Action) -> Handled {
         }),
         Action::Delete => propose(cx, |keys| Change::Delete { keys }),
         Action::CopyName => copy_name(cx),
+        Action::Favourite => favourite(cx),
+        Action::Bookmarks => cx
+            .shell
+            .layers
+            .push(Layer::Bookmarks(BookmarkList::default())),
         _ => return Handled::No,
     }
     Handled::Yes
@@ -111,7 +118,9 @@ pub fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
         Action::PaceWalk => keys.walking.is_under_way() && !keys.walking.coverage.holds_server,
         Action::AskAll => keys.is_partly_told(),
         Action::Back => keys.listing.filter().is_some() || !keys.marks.is_empty(),
+        Action::Favourite => keys.selected().is_some(),
         Action::Filter
+        | Action::Bookmarks
         | Action::GoToKey
         | Action::ToggleTree
         | Action::CollapseIds
@@ -507,6 +516,21 @@ fn propose(cx: &mut Cx, change: impl FnOnce(Vec<Key>) -> Change) {
         let keys = std::mem::take(&mut cx.deck.keys.targets);
         cx.propose(change(keys));
     }
+}
+
+fn favourite(cx: &mut Cx) {
+    let keys = &cx.deck.keys;
+    let opened = keys.card.as_ref().map(|card| card.key.clone());
+    let Some(key) = opened.or_else(|| keys.selected().map(Key::new)) else {
+        return cx.say(Tone::Caution, "no key is selected");
+    };
+    let words = if cx.deck.bookmarks.toggle(&key) {
+        "a favourite now"
+    } else {
+        "no favourite any more"
+    };
+    cx.keep_bookmarks();
+    cx.say(Tone::Plain, words);
 }
 
 fn copy_name(cx: &mut Cx) {

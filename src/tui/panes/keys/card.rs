@@ -67,6 +67,9 @@ impl Card {
             cursor: Cursor::default(),
             element: None,
         };
+        if cx.deck.bookmarks.visit(&card.key) {
+            cx.keep_bookmarks();
+        }
         cx.deck.keys.card = Some(card);
         reload(cx);
     }
@@ -113,7 +116,7 @@ impl Card {
             Action::Left => value::previous_window(self.asked).is_some(),
             Action::NextForm => self.form_bytes().is_some(),
             Action::CopyValue => self.bytes().is_some(),
-            Action::CopyName | Action::Back => true,
+            Action::CopyName | Action::Back | Action::Favourite => true,
             Action::SetTtl | Action::RemoveTtl | Action::Delete => {
                 !matches!(self.state, State::Gone { .. })
             }

@@ -66,17 +66,18 @@ pub fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     if deck.keys.listing.rows() == 0 {
         draw_words(shell, deck, frame, body);
     } else {
-        draw_rows(shell, &deck.keys, columns, frame, body);
+        draw_rows(shell, deck, columns, frame, body);
     }
 }
 
-fn draw_rows(shell: &Shell, keys: &Keys, columns: Columns, frame: &mut Frame, area: Rect) {
+fn draw_rows(shell: &Shell, deck: &Deck, columns: Columns, frame: &mut Frame, area: Rect) {
+    let keys = &deck.keys;
     let visible = keys
         .cursor
         .visible(keys.listing.rows(), usize::from(area.height));
     let rows = keys.listing.window(visible.start, visible.len());
     for ((place, row), line) in visible.zip(rows).zip(area.rows()) {
-        frame.render_widget(columns.row(shell, keys, &row), line);
+        frame.render_widget(columns.row(shell, deck, &row), line);
         if place == keys.cursor.selected() {
             let style = shell.theme.style(Tone::Selected);
             frame.buffer_mut().set_style(line, style);
@@ -153,7 +154,8 @@ impl Columns {
         Line::styled(words, theme.style(Tone::Muted))
     }
 
-    fn row(self, shell: &Shell, keys: &Keys, row: &Row) -> Line<'static> {
+    fn row(self, shell: &Shell, deck: &Deck, row: &Row) -> Line<'static> {
+        let (keys, bookmarks) = (&deck.keys, &deck.bookmarks);
         let theme = shell.theme;
         // Deep down, the name matters more than how deep it is.
         let indent = (row.depth * 2).min(self.name / 2);
@@ -199,7 +201,11 @@ impl Columns {
                     Some(KeyFacts::Gone) => Tone::Muted,
                     _ => Tone::Plain,
                 };
-                let sign = if is_marked { "*" } else { " " };
+                let sign = match (is_marked, bookmarks.is_favourite_name(&row.name)) {
+                    (true, _) => "*",
+                    (false, true) => theme.sign("★", "+"),
+                    (false, false) => " ",
+                };
                 let mut spans = vec![Span::styled(format!("{sign}{name}"), theme.style(tone))];
                 spans.extend(self.facts(shell, keys, &row.name, *fact));
                 Line::from(spans)
