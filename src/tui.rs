@@ -138,9 +138,9 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
     }
     let ending = Loop {
         app,
-        keeper,
         screen,
         workers,
+        keeper,
         events,
         sender,
     }

@@ -392,18 +392,18 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
                 Query::Walk { ticket, ask } => self.start_walk(ticket, ask),
                 Query::PauseWalk => control(self.walk.as_ref(), |control| control.is_paused = true),
                 Query::ContinueWalk => {
-                    control(self.walk.as_ref(), |control| control.is_paused = false)
+                    control(self.walk.as_ref(), |control| control.is_paused = false);
                 }
                 Query::PaceWalk(pace) => control(self.walk.as_ref(), |control| control.pace = pace),
                 Query::Survey { ticket, ask } => self.start_survey(ticket, *ask),
                 Query::PauseSurvey => {
-                    control(self.survey.as_ref(), |control| control.is_paused = true)
+                    control(self.survey.as_ref(), |control| control.is_paused = true);
                 }
                 Query::ContinueSurvey => {
                     control(self.survey.as_ref(), |control| control.is_paused = false);
                 }
                 Query::PaceSurvey(pace) => {
-                    control(self.survey.as_ref(), |control| control.pace = pace)
+                    control(self.survey.as_ref(), |control| control.pace = pace);
                 }
                 Query::StopSurvey => self.survey = None,
                 Query::StopWalk => self.walk = None,
