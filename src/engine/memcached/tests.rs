@@ -15,8 +15,7 @@ use crate::engine::{Backend, Fault};
 use crate::guard::{Audit, Consent, Permit, Policy, plan};
 use crate::model::{
     Break, Change, Coverage, Environment, Feature, Key, KeyFacts, KeyOutcome, Limits, Outcome,
-    Part, Place, Protocol, Target, Told, Ttl, TtlWish, Value, WalkAsk, WalkKey, Window,
-    break_between,
+    Part, Place, Protocol, Target, Ttl, TtlWish, Value, WalkAsk, WalkKey, Window, break_between,
 };
 
 /// A memcached of our own, ended with the test.

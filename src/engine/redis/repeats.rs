@@ -7,7 +7,7 @@
 //! the high bits down), so repeats follow soon after the first time: looking back over the latest
 //! names finds them, and no walk has to remember ten million.
 
-use std::hash::{BuildHasher, RandomState};
+use crate::analysis::hash::Keyed;
 
 /// Sets of the table; a power of two. With four ways each it looks back over some 16,000 names, in
 /// 128 KiB that stay in the processor's cache.
@@ -19,7 +19,7 @@ const FREE: u64 = 0;
 
 #[derive(Debug)]
 pub struct Repeats {
-    hasher: RandomState,
+    hash: Keyed,
     /// In each set the latest hash first.
     sets: Box<[[u64; WAYS]]>,
 }
@@ -27,7 +27,7 @@ pub struct Repeats {
 impl Default for Repeats {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hash: Keyed::default(),
             sets: vec![[FREE; WAYS]; SETS].into_boxed_slice(),
         }
     }
@@ -38,7 +38,7 @@ impl Repeats {
     /// each other once in 10^18 times.
     #[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
     pub fn is_one(&mut self, name: &[u8]) -> bool {
-        let hash = self.hasher.hash_one(name).max(FREE + 1);
+        let hash = self.hash.of(0, name).max(FREE + 1);
         let set = &mut self.sets[(hash as usize) & (SETS - 1)];
         if set.contains(&hash) {
             return true;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
-use crate::engine::memcached::tests::{Real, apply, is_about, keys, left, list, scripted, ttl};
+use crate::engine::memcached::tests::{Real, apply, is_about, left, list, scripted, ttl};
 use crate::engine::memcached::{MemcachedServer, MemcachedWalk};
 use crate::engine::{Backend, Fault, Walk};
 use crate::model::{
