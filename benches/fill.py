@@ -94,8 +94,8 @@ class Maker:
             name = b"counter:2026-%02d-%02d:%d" % (1 + number % 12, 1 + number % 28, number)
             value = b"%d" % self.between(0, 999_999)
         elif kind == "rate":
-            name, value = b"rate:10.%d.%d.%d" % (number >> 16 & 255, number >> 8 & 255, number & 255), b"7"
-            name += b":%d" % number
+            name = b"rate:10.%d.%d.%d:%d" % (number >> 16 & 255, number >> 8 & 255, number & 255, number)
+            value = b"%d" % self.between(0, 999)
         else:
             name, value = ("feature:%s-%d" % (self.one_of(WORDS), number)).encode(), self.cut(10, 40)
         ttl = self.ttl()

@@ -358,8 +358,7 @@ impl RedisWalk {
             Stand::At(cursor)
         };
         load.came = names.len() as u64;
-        let repeats = &mut self.repeats;
-        names.retain(|name| !repeats.is_one(name.bytes()));
+        self.repeats.keep_new(&mut names);
         let new = names.len() as u64;
         self.coverage.repeated += load.came - new;
         self.coverage.seen += new;
