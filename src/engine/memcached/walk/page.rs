@@ -172,13 +172,13 @@ mod tests {
         page.unpack(times).found
     }
 
-    fn times() -> Option<Times> {
+    fn times() -> Times {
         let ours = UnixMs(1_795_387_247_000);
         let clock = Clock { ours, server: ours };
-        Some(Times {
+        Times {
             clock,
             now: UnixMs(1_795_387_260_500),
-        })
+        }
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
             key: Key::new(name),
             told: Some(told),
         });
-        assert_eq!(unpacked(&[ITEM, bare], None, times()), expected);
+        assert_eq!(unpacked(&[ITEM, bare], None, Some(times())), expected);
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn what_does_not_match_leaves_nothing_behind() {
         let other = DumpItem { key: b"b", ..ITEM };
-        let found = unpacked(&[other, ITEM, other], Some("user:*"), times());
+        let found = unpacked(&[other, ITEM, other], Some("user:*"), Some(times()));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].key, Key::from("user:1"));
     }
