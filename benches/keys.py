@@ -6,7 +6,9 @@
 Starts servers of its own on unix sockets, fills them (fill.py) and runs ours and the peer in turn, so
 that noise hits both; medians of the rounds and of the paired ratios are told. Every line says what was
 aimed at. Redis of before 7 tells no latencies, and `--count` needs a redis-cli of 8 or later: what a
-peer or a server lacks is left out with a word.
+peer or a server lacks is left out. The aims are those of a quiet machine with two cores: where other
+work fights for them, ratios of time and counts hold, while processor time and what other clients feel
+hold the scheduler's share, too.
 
 --quick takes 50,000 keys and one round: a test of the script more than of the program.
 """

@@ -28,8 +28,8 @@ pub(super) struct DumpItem<'a> {
     pub key: &'a [u8],
     /// `None`: never.
     pub expires: Option<i64>,
-    /// The last access. The server notes one that comes within a minute of the one before only where
-    /// it moves the item in its queue.
+    /// The last access that moved the item in its queue. The server spares itself most of these moves,
+    /// so an item may have been used later than this, never earlier.
     pub accessed: Option<i64>,
     pub class: Option<u8>,
     pub size: Option<u64>,

@@ -195,6 +195,7 @@ impl Drain {
     fn seal(&mut self) {
         self.sealed = Instant::now();
         let mut page = std::mem::take(&mut self.page);
+        page.close();
         page.coverage = self.coverage;
         page.cost = self.cost();
         if !self.shared.is_dropped.load(Ordering::Acquire) {

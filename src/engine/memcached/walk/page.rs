@@ -57,6 +57,11 @@ impl Page {
         }
     }
 
+    /// Nothing more comes: room that was not needed is given back.
+    pub fn close(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     pub fn items(&self) -> usize {
         self.items
     }
