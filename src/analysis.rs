@@ -4,6 +4,7 @@
 //! or partial. Pure: time is an argument, and nothing here knows where keys come from.
 
 mod expiry;
+pub mod hash;
 mod ids;
 mod prefixes;
 pub mod report;

@@ -10,5 +10,6 @@ mod live {
     mod looking;
     mod recovery;
     mod snapshots;
+    mod storms;
     mod walking;
 }

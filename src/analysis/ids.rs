@@ -11,10 +11,40 @@
 /// Nobody names things so long.
 const LONGEST_NAME: usize = 64;
 const UUID: usize = 36;
+const UUID_HEAD: usize = 8;
 const SHORTEST_HEX: usize = 8;
 const SHORTEST_RANDOM: usize = 16;
 /// A version or a shard number is a name; a count of thousands is not.
 const SHORTEST_SUFFIX: usize = 3;
+
+/// What a byte is in a word. What is neither letter nor digit but belongs to words of other scripts
+/// counts as a letter.
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+const HEX: u8 = 4;
+const CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        let mut class = 0;
+        if byte.is_ascii_alphabetic() || byte >= 0x80 {
+            class |= LETTER;
+        }
+        if byte.is_ascii_digit() {
+            class |= DIGIT;
+        }
+        if byte.is_ascii_hexdigit() {
+            class |= HEX;
+        }
+        classes[byte as usize] = class;
+        if byte == u8::MAX {
+            return classes;
+        }
+        byte += 1;
+    }
+}
 
 /// Writes the pattern of a segment behind `out`.
 pub fn collapse(segment: &[u8], out: &mut Vec<u8>) {
@@ -25,27 +55,83 @@ pub fn collapse(segment: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     let mut rest = segment;
     while !rest.is_empty() {
-        let word = rest.iter().take_while(|byte| is_letter(**byte)).count();
-        if word == 0 {
+        let word = Word::at(rest);
+        if word.length == 0 {
             out.push(rest[0]);
             rest = &rest[1..];
             continue;
         }
-        if is_uuid(rest) {
+        if word.length == UUID_HEAD && is_uuid(rest) {
             star(out, start);
             rest = &rest[UUID..];
             continue;
         }
-        let (word, after) = rest.split_at(word);
-        rest = after;
-        match kept(word) {
-            Some(letters) if letters == word.len() => out.extend_from_slice(word),
+        match word.kept() {
             Some(letters) => {
-                out.extend_from_slice(&word[..letters]);
-                out.push(b'*');
+                out.extend_from_slice(&rest[..letters]);
+                if letters < word.length {
+                    out.push(b'*');
+                }
             }
             None => star(out, start),
         }
+        rest = &rest[word.length..];
+    }
+}
+
+/// A run of letters and digits.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    length: usize,
+    digits: usize,
+    /// Digits at the end.
+    suffix: usize,
+    is_hex: bool,
+}
+
+impl Word {
+    /// The word that begins here, perhaps an empty one. Every name of a keyspace comes through: one look
+    /// at each byte.
+    fn at(rest: &[u8]) -> Self {
+        let mut word = Self {
+            length: 0,
+            digits: 0,
+            suffix: 0,
+            is_hex: true,
+        };
+        for byte in rest {
+            let class = CLASSES[usize::from(*byte)];
+            if class & (LETTER | DIGIT) == 0 {
+                break;
+            }
+            let is_digit = usize::from(class & DIGIT != 0);
+            word.length += 1;
+            word.digits += is_digit;
+            word.suffix = (word.suffix + 1) * is_digit;
+            word.is_hex &= class & HEX != 0;
+        }
+        word
+    }
+
+    /// How much of it stays before a star; all of it when it is a name, `None` when it is an id.
+    fn kept(self) -> Option<usize> {
+        if self.digits == 0 {
+            return Some(self.length);
+        }
+        if self.digits == self.length {
+            return None;
+        }
+        if self.length >= SHORTEST_HEX && self.is_hex {
+            return None;
+        }
+        if self.suffix == self.digits {
+            return Some(if self.suffix >= SHORTEST_SUFFIX {
+                self.length - self.suffix
+            } else {
+                self.length
+            });
+        }
+        (self.length < SHORTEST_RANDOM).then_some(self.length)
     }
 }
 
@@ -57,42 +143,9 @@ fn is_uuid(rest: &[u8]) -> bool {
             8 | 13 | 18 | 23 => *byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
-        && rest.get(UUID).is_none_or(|byte| !is_letter(*byte))
-}
-
-/// Digits, letters, and what is neither but belongs to words of other scripts.
-fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80
-}
-
-/// How much of a word stays before a star; all of it when it is a name, `None` when it is an id.
-fn kept(word: &[u8]) -> Option<usize> {
-    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
-    if digits == 0 {
-        return Some(word.len());
-    }
-    if digits == word.len() {
-        return None;
-    }
-    if word.len() >= SHORTEST_HEX && word.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let suffix = word
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    if suffix == digits {
-        return Some(if suffix >= SHORTEST_SUFFIX {
-            word.len() - suffix
-        } else {
-            word.len()
-        });
-    }
-    if word.len() >= SHORTEST_RANDOM {
-        return None;
-    }
-    Some(word.len())
+        && rest
+            .get(UUID)
+            .is_none_or(|byte| CLASSES[usize::from(*byte)] & (LETTER | DIGIT) == 0)
 }
 
 /// One star for ids that stand side by side, with whatever single sign is between them.

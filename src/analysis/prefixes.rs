@@ -10,11 +10,11 @@
 //! guarantee of lossy counting (Manku and Motwani, 2002), for keys and for bytes.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::expiry::Left;
+use crate::analysis::hash::Keyed;
 use crate::analysis::report::{PrefixError, PrefixRow};
 use crate::analysis::scale::{Scale, Sum};
 use crate::analysis::{AnalysisAsk, ids};
@@ -48,7 +48,7 @@ pub struct Prefixes {
     nodes: Vec<Node>,
     /// Nodes by a hash of parent and segment; those that share one are chained.
     index: HashMap<u64, u32, BuildAsIs>,
-    hasher: RandomState,
+    hasher: Keyed,
     names: usize,
     /// The weight up to which leaves were folded.
     bar: Weight,
@@ -100,7 +100,7 @@ impl Prefixes {
             budget: ask.budget,
             nodes: Vec::new(),
             index: HashMap::default(),
-            hasher: RandomState::new(),
+            hasher: Keyed::default(),
             names: 0,
             bar: Weight::default(),
             folded: 0,
@@ -297,7 +297,7 @@ impl Prefixes {
     }
 
     fn node(&mut self, parent: u32, depth: u32, segment: &[u8], is_folder: bool) -> u32 {
-        let hash = self.hasher.hash_one((parent, segment));
+        let hash = self.hasher.of(parent.into(), segment);
         let first = self.index.get(&hash).copied();
         let mut at = first;
         while let Some(place) = at {
@@ -399,7 +399,7 @@ impl Prefixes {
                 ..node
             };
             if node.depth > 0 {
-                let hash = self.hasher.hash_one((parent, &*node.segment));
+                let hash = self.hasher.of(parent.into(), &node.segment);
                 node.next = self.index.insert(hash, place);
                 self.names += node.segment.len();
             }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::common::memcached::{self, MemcachedServer};
 use crate::common::program::{Call, Home, cachedeck};
 use crate::common::redis::{Flavor, RedisServer};
+use crate::common::resp::Reply;
+use crate::common::scripted::{Answer, Script, ScriptedServer};
 use crate::common::wait::{self, PATIENCE};
 
 /// What was written, counted while it was written.
@@ -22,7 +25,7 @@ struct Truth {
 /// Writes so many keys whose names, types and TTLs follow from their number alone.
 fn fill(server: &RedisServer, keys: u64) -> Truth {
     let mut truth = Truth::default();
-    let mut client = server.client();
+    let mut commands: Vec<Vec<Vec<u8>>> = Vec::new();
     for n in 0..keys {
         let (kind, name, folder) = match n % 7 {
             0 => ("hash", format!("user:{n}:attrs"), "user:"),
@@ -36,19 +39,17 @@ fn fill(server: &RedisServer, keys: u64) -> Truth {
             ),
         };
         let value = "v".repeat(usize::try_from(n % 50).expect("small"));
-        let words: Vec<&[u8]> = match kind {
-            "hash" => vec![b"HSET", name.as_bytes(), b"f", value.as_bytes()],
-            "set" => vec![b"SADD", name.as_bytes(), b"m", b"n"],
-            "zset" => vec![b"ZADD", name.as_bytes(), b"1", b"m"],
-            "list" => vec![b"RPUSH", name.as_bytes(), b"a", b"b", b"c"],
-            _ => vec![b"SET", name.as_bytes(), value.as_bytes()],
+        let words: Vec<&str> = match kind {
+            "hash" => vec!["HSET", &name, "f", &value],
+            "set" => vec!["SADD", &name, "m", "n"],
+            "zset" => vec!["ZADD", &name, "1", "m"],
+            "list" => vec!["RPUSH", &name, "a", "b", "c"],
+            _ => vec!["SET", &name, &value],
         };
-        client.cmd(&words).expect("an answer");
+        commands.push(words.into_iter().map(Into::into).collect());
         if n % 3 == 0 {
             let seconds = if n % 2 == 0 { "1800" } else { "86400" };
-            client
-                .cmd(&[b"EXPIRE", name.as_bytes(), seconds.as_bytes()])
-                .expect("an answer");
+            commands.push(vec!["EXPIRE".into(), name.into(), seconds.into()]);
             truth.within_1h += u64::from(n % 2 == 0);
         } else {
             truth.without_ttl += 1;
@@ -57,7 +58,17 @@ fn fill(server: &RedisServer, keys: u64) -> Truth {
         *truth.types.entry(kind).or_default() += 1;
         *truth.prefixes.entry(folder.to_owned()).or_default() += 1;
     }
+    let words = commands.iter();
+    let words = words.map(|words| words.iter().map(Vec::as_slice).collect());
+    let replies = server.client().pipeline(words).expect("answers");
+    assert!(replies.iter().all(|reply| !reply.is_error()));
     truth
+}
+
+/// Runs a script of the server's own, the quickest way to many keys.
+fn script(server: &RedisServer, script: &str) {
+    let reply = server.cmd(&[b"EVAL", script.as_bytes(), b"0"]);
+    assert!(!reply.is_error(), "{reply:?}");
 }
 
 /// Memory of all keys, asked one by one.
@@ -81,29 +92,125 @@ fn analyzed(server: &RedisServer, args: &[&str]) -> Value {
     run.json()["data"].clone()
 }
 
+/// Whether a report says what was written.
+fn check(data: &Value, truth: &Truth) {
+    assert_eq!(data["keys"], truth.keys);
+    for row in data["types"].as_array().expect("types") {
+        let kind = row["type"].as_str().expect("a word");
+        assert_eq!(row["keys"], truth.types[kind], "{kind}");
+    }
+    let prefixes = data["prefixes"].as_array().expect("prefixes");
+    for (prefix, keys) in &truth.prefixes {
+        let row = prefixes.iter().find(|row| row["prefix"] == json!(prefix));
+        assert_eq!(row.expect("a row")["keys"], *keys, "{prefix}");
+    }
+    let users = prefixes.iter().find(|row| row["prefix"] == "user:*:attrs");
+    assert_eq!(users.expect("ids are one")["keys"], truth.prefixes["user:"]);
+    assert_eq!(data["ttl"]["without"], truth.without_ttl);
+    assert_eq!(data["ttl"]["within_1h"], truth.within_1h);
+    assert_eq!(data["coverage"]["seen"], truth.keys);
+    assert_eq!(data["exact"], true);
+}
+
 #[test]
 fn a_report_agrees_with_what_was_written() {
     for flavor in Flavor::available() {
         let server = RedisServer::plain(flavor);
         let truth = fill(&server, 5_000);
         let data = analyzed(&server, &["--full-speed"]);
-        assert_eq!(data["keys"], truth.keys);
+        check(&data, &truth);
         assert_eq!(data["bytes"], bytes(&server));
-        for row in data["types"].as_array().expect("types") {
-            let kind = row["type"].as_str().expect("a word");
-            assert_eq!(row["keys"], truth.types[kind], "{kind}");
-        }
-        let prefixes = data["prefixes"].as_array().expect("prefixes");
-        for (prefix, keys) in &truth.prefixes {
-            let row = prefixes.iter().find(|row| row["prefix"] == json!(prefix));
-            assert_eq!(row.expect("a row")["keys"], *keys, "{prefix}");
-        }
-        let users = prefixes.iter().find(|row| row["prefix"] == "user:*:attrs");
-        assert_eq!(users.expect("ids are one")["keys"], truth.prefixes["user:"]);
-        assert_eq!(data["ttl"]["without"], truth.without_ttl);
-        assert_eq!(data["ttl"]["within_1h"], truth.within_1h);
-        assert_eq!(data["coverage"]["seen"], truth.keys);
-        assert_eq!(data["exact"], true);
+    }
+}
+
+#[test]
+fn a_report_of_many_keys_agrees_with_what_was_written() {
+    let server = RedisServer::plain(Flavor::default());
+    let truth = fill(&server, 50_000);
+    check(&analyzed(&server, &["--full-speed"]), &truth);
+}
+
+#[test]
+fn giant_names_and_the_empty_name_are_counted() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        script(
+            &server,
+            "for n = 1, 60 do redis.call('SET', 'giant:' .. string.rep('x', 65536) .. n, n) end \
+             redis.call('SET', '', 'of the empty name')",
+        );
+        let data = analyzed(&server, &["--full-speed"]);
+        assert_eq!((&data["keys"], &data["exact"]), (&61.into(), &true.into()));
+        let row = &data["prefixes"][0];
+        assert_eq!(
+            (&row["prefix"], &row["keys"]),
+            (&"giant:".into(), &60.into())
+        );
+    }
+}
+
+#[test]
+fn one_folder_for_all_and_a_folder_for_each() {
+    let server = RedisServer::plain(Flavor::default());
+    script(
+        &server,
+        "for n = 1, 20000 do redis.call('SET', 'all:' .. n, n) end",
+    );
+    let data = analyzed(&server, &["--full-speed"]);
+    let row = &data["prefixes"][0];
+    assert_eq!(
+        (&row["prefix"], &row["keys"]),
+        (&"all:".into(), &20_000.into())
+    );
+    server.run("FLUSHALL");
+    // Letters, since numbers would count as one.
+    script(
+        &server,
+        "for n = 1, 10000 do local word = '' for digit in string.gmatch(tostring(n), '%d') do \
+           word = word .. string.char(97 + digit) end redis.call('SET', word .. ':leaf', n) end",
+    );
+    let data = analyzed(&server, &["--full-speed", "--memory", "256kb"]);
+    assert_eq!(data["keys"], 10_000);
+    assert_eq!(data["coverage"]["is_complete"], true);
+    let rows = data["prefixes"].as_array().expect("rows");
+    assert!(rows.len() < 4_000, "{}", rows.len());
+    assert_ne!(
+        data["prefix_error"],
+        Value::Null,
+        "light prefixes are estimated"
+    );
+}
+
+#[test]
+fn idle_times_and_access_counters_stay_as_they_were() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        fill(&server, 300);
+        let keys = server.run("KEYS *");
+        let told = |question: &str| -> Vec<i64> {
+            let mut client = server.client();
+            let ask = |key: &str| client.cmd(&[b"OBJECT", question.as_bytes(), key.as_bytes()]);
+            let names = keys.array().iter().map(Reply::text);
+            names
+                .map(ask)
+                .map(|reply| reply.expect("an answer").int())
+                .collect()
+        };
+        wait::until("the keys to rest", PATIENCE, || {
+            told("IDLETIME").iter().all(|idle| *idle >= 2).then_some(())
+        });
+        let before = told("IDLETIME");
+        analyzed(&server, &["--full-speed"]);
+        let after = told("IDLETIME");
+        let is_kept = before
+            .iter()
+            .zip(after)
+            .all(|(before, after)| after >= *before);
+        assert!(is_kept, "{flavor:?}");
+        server.run("CONFIG SET maxmemory-policy allkeys-lfu");
+        let before = told("FREQ");
+        analyzed(&server, &["--full-speed"]);
+        assert_eq!(told("FREQ"), before, "{flavor:?}");
     }
 }
 
@@ -164,6 +271,98 @@ fn what_a_user_may_not_ask_is_named_and_the_rest_is_told() {
     let why = data["unsupported"]["bytes"].as_str().expect("a reason");
     assert!(why.contains("MEMORY USAGE"), "{why}");
     assert_eq!(data["types"].as_array().map(Vec::len), Some(5));
+}
+
+#[test]
+fn without_types_the_rest_is_told_and_without_scan_nothing_is() {
+    let server = RedisServer::plain(Flavor::Redis);
+    fill(&server, 200);
+    server.run(
+        "ACL SETUSER poor on >pw ~* +@read +@connection +info +dbsize +scan +memory|usage -type",
+    );
+    let url = server.url().replace("redis://", "redis://poor:pw@");
+    let run = cachedeck([&url, "analyze", "--full-speed", "-o", "json"]);
+    assert_eq!(run.code(), Some(6), "{}", run.err());
+    let data = run.json()["data"].clone();
+    assert_eq!(
+        (&data["keys"], &data["bytes"]),
+        (&200.into(), &bytes(&server).into())
+    );
+    assert_eq!(data["types"][0]["type"], "unknown");
+    let warnings = run.json()["warnings"].to_string();
+    assert!(warnings.contains("type: TYPE: "), "{warnings}");
+    server.run("ACL SETUSER poor +type -scan");
+    let run = cachedeck([&url, "analyze", "--full-speed", "-o", "json"]);
+    assert_eq!(run.code(), Some(4), "{}", run.err());
+    assert!(run.err().contains("SCAN"), "{}", run.err());
+    assert_eq!(run.out(), "");
+}
+
+#[test]
+fn memcached_is_told_of_by_class_use_and_time_left() {
+    let server = MemcachedServer::start(memcached::Options::default());
+    let mut client = server.client();
+    for n in 0..3_000 {
+        let (name, ttl) = match n % 3 {
+            0 => (format!("session:{n:08}"), 1_800),
+            1 => (format!("page:{n}"), 0),
+            _ => (format!("page:{n}:body"), 86_400),
+        };
+        assert_eq!(client.set(&name, b"value", ttl), b"STORED\r\n");
+    }
+    let run = cachedeck(["-t", &server.url(), "analyze", "-o", "json"]);
+    run.succeeds();
+    let data = run.json()["data"].clone();
+    assert_eq!(
+        (&data["keys"], &data["exact"]),
+        (&3_000.into(), &true.into())
+    );
+    assert_eq!(data["ttl"]["without"], 1_000);
+    assert_eq!(data["ttl"]["within_1h"], 1_000);
+    assert_eq!(
+        data["idle"]["buckets"][0]["keys"]
+            .as_u64()
+            .map(|keys| keys > 0),
+        Some(true)
+    );
+    let class = data["encodings"][0]["encoding"].as_str().expect("a class");
+    assert!(class.starts_with("class "), "{class}");
+    let pages = data["prefixes"].as_array().expect("rows").iter();
+    let pages = pages.filter(|row| row["prefix"] == "page:");
+    assert_eq!(pages.map(|row| &row["keys"]).collect::<Vec<_>>(), [2_000]);
+    assert!(data["cost"]["server_cpu_s"].is_number());
+    assert_eq!(data["cost"]["round_trips"], 3);
+}
+
+#[test]
+fn a_listing_that_breaks_off_is_a_part_and_called_one() {
+    let dump = "key=a%3A1 exp=-1 la=1 cas=1 fetch=no cls=1 size=65\n\
+                key=a%3A2 exp=-1 la=1 cas=2 fetch=no cls=1 size=65\nkey=a%3A3 ex";
+    let stats = "STAT curr_items 5\r\nSTAT lru_crawler_running 0\r\nEND\r\n";
+    let script = Script::new()
+        .on("version\r\n", Answer::Bytes(b"VERSION 1.6.18\r\n".to_vec()))
+        .on("stats\r\n", Answer::Bytes(stats.into()))
+        .on("metadump hash\r\n", Answer::ThenClose(dump.into()));
+    let server = ScriptedServer::start(script);
+    let url = format!("memcached://{}", server.address());
+    let run = cachedeck([&url, "analyze", "-o", "json"]);
+    assert_eq!(run.code(), Some(3), "{}", run.err());
+    let data = run.json()["data"].clone();
+    assert_eq!((&data["keys"], &data["exact"]), (&2.into(), &false.into()));
+    let coverage = &data["coverage"];
+    assert_eq!((&coverage["seen"], &coverage["of"]), (&2.into(), &5.into()));
+    assert_eq!(coverage["is_complete"], false);
+    assert!(
+        coverage["stopped"]
+            .as_str()
+            .is_some_and(|why| why.contains("listing its keys"))
+    );
+    let run = cachedeck([&url, "analyze"]);
+    assert!(run.err().contains("2 of 5 keys seen"), "{}", run.err());
+    let run = cachedeck([&url, "keys"]);
+    assert_eq!(run.code(), Some(3));
+    assert!(run.out().contains("a:2"), "{}", run.out());
+    assert!(run.err().contains("2 of 5 keys seen"), "{}", run.err());
 }
 
 #[test]

@@ -28,6 +28,10 @@ use crate::model::{Bytes, Target, WalkAsk, Wants, parse_duration, units};
 /// frequencies stay as they are; our questions add to the server's count of hits,
 /// and the report says by how much. Ctrl-C prints what was seen so far.
 ///
+/// Memcached is listed by its crawler, which goes at its own speed and costs one
+/// core at most; idle times are upper bounds there, since it does not note every
+/// access, and slab classes stand for encodings.
+///
 /// Several targets (-t) are walked at once and reported as one. -o csv and
 /// -o ndjson print one table of the report: the prefixes, or the one that --table
 /// names.

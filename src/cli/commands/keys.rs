@@ -118,7 +118,13 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
             envelope.warnings.push(words);
             failure.code()
         }
-        Err(failure) => return Err(failure),
+        Err(mut failure) => {
+            if list.coverage.seen > 0 {
+                let words = format!("this is a part: {}", seen(&list.coverage));
+                failure.hints.push(words);
+            }
+            return Err(failure);
+        }
     };
     let unanswered = args.unanswered(&list.lacks);
     list.finish(envelope)?;

@@ -319,7 +319,7 @@ impl Conn {
     pub async fn read_some(&mut self, buffer: &mut [u8], within: Duration) -> Result<usize, Fault> {
         match timeout(within, self.stream.read(buffer)).await {
             Ok(Ok(read)) => Ok(read),
-            Ok(Err(_)) => Err(self.closed()),
+            Ok(Err(_)) => Err(self.broke_off(None)),
             Err(_) => Err(Fault::Timeout {
                 place: self.place.clone(),
                 doing: "listing its keys",
@@ -331,7 +331,10 @@ impl Conn {
     /// The server hung up, or said what nobody can read, while its keys were listed.
     pub fn broke_off(&self, got: Option<String>) -> Fault {
         match got {
-            None => self.closed(),
+            None => Fault::Closed {
+                place: self.place.clone(),
+                doing: "listing its keys",
+            },
             Some(got) => Fault::Protocol {
                 place: self.place.clone(),
                 command: "lru_crawler metadump".into(),

@@ -1,18 +1,18 @@
 //! The lines of `lru_crawler metadump`, without I/O.
 //!
 //! Their form grew with the versions: `OK` in front since 1.6.43, more fields and a trailing space
-//! since 1.6.39. So a line is its known fields, and whatever else stands there is passed over.
+//! since 1.6.39. So a line is its known fields, and whatever else stands there is passed over. Lines
+//! come by the million, so they are read where they stand: nothing is copied out of them.
 
-use crate::engine::memcached::codec::{Refusal, number, refusal};
-use crate::engine::memcached::wire::decode_uri;
+use crate::engine::memcached::codec::{Refusal, refusal};
 use crate::text;
 
 /// A line longer than this is no dump: a key of 250 bytes, escaped, and a dozen numbers.
 const LONGEST_LINE: usize = 4 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum DumpLine {
-    Item(DumpItem),
+pub(super) enum DumpLine<'a> {
+    Item(DumpItem<'a>),
     /// `OK`: items follow.
     Start,
     End,
@@ -21,16 +21,22 @@ pub(super) enum DumpLine {
     Strange(String),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DumpItem {
-    pub key: Vec<u8>,
-    /// Second of expiry on the server's clock; `None`: never.
+/// An item as the crawler tells it, in seconds of the server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DumpItem<'a> {
+    /// Escaped as in a URI.
+    pub key: &'a [u8],
+    /// `None`: never.
     pub expires: Option<i64>,
+    /// The last access that moved the item in its queue. The server spares itself most of these moves,
+    /// so an item may have been used later than this, never earlier.
+    pub accessed: Option<i64>,
+    pub class: Option<u8>,
     pub size: Option<u64>,
 }
 
 /// Reads a line without its end.
-pub(super) fn dump_line(line: &[u8]) -> DumpLine {
+pub(super) fn dump_line(line: &[u8]) -> DumpLine<'_> {
     if let Some(rest) = line.strip_prefix(b"key=") {
         return item(rest).map_or_else(|| strange(line), DumpLine::Item);
     }
@@ -41,24 +47,44 @@ pub(super) fn dump_line(line: &[u8]) -> DumpLine {
     }
 }
 
-fn item(line: &[u8]) -> Option<DumpItem> {
+fn item(line: &[u8]) -> Option<DumpItem<'_>> {
     let mut words = line.split(|&byte| byte == b' ');
     let mut item = DumpItem {
-        key: decode_uri(words.next()?),
+        key: words.next()?,
         expires: None,
+        accessed: None,
+        class: None,
         size: None,
     };
     for word in words {
         if let Some(seconds) = word.strip_prefix(b"exp=") {
             item.expires = Some(number(seconds)?).filter(|seconds| *seconds >= 0);
+        } else if let Some(seconds) = word.strip_prefix(b"la=") {
+            item.accessed = number(seconds);
+        } else if let Some(class) = word.strip_prefix(b"cls=") {
+            item.class = number(class).and_then(|class| class.try_into().ok());
         } else if let Some(size) = word.strip_prefix(b"size=") {
-            item.size = number(size);
+            item.size = number(size).and_then(|size| size.try_into().ok());
         }
     }
     Some(item)
 }
 
-fn strange(line: &[u8]) -> DumpLine {
+fn number(word: &[u8]) -> Option<i64> {
+    let (sign, digits) = match word {
+        [b'-', digits @ ..] => (-1, digits),
+        digits => (1, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_i64, |number, digit| {
+        let digit = i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+        number.checked_mul(10)?.checked_add(sign * digit)
+    })
+}
+
+fn strange(line: &[u8]) -> DumpLine<'_> {
     DumpLine::Strange(text::escape(&line[..line.len().min(60)]))
 }
 
@@ -74,7 +100,11 @@ impl DumpReader {
     ///
     /// # Errors
     /// When a line does not end where one must.
-    pub fn feed(&mut self, bytes: &[u8], mut take: impl FnMut(DumpLine) -> bool) -> Result<(), ()> {
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut take: impl FnMut(DumpLine<'_>) -> bool,
+    ) -> Result<(), ()> {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
         for piece in lines.by_ref() {
             let Some(line) = piece.strip_suffix(b"\n") else {
@@ -108,48 +138,50 @@ fn trimmed(line: &[u8]) -> &[u8] {
 mod tests {
     use proptest::prelude::{any, prop, proptest};
 
-    use super::{DumpItem, DumpLine, DumpReader, dump_line};
+    use super::{DumpLine, DumpReader, dump_line};
     use crate::engine::memcached::codec::RefusalKind;
 
-    fn lines(text: &str) -> Vec<DumpLine> {
-        let mut whole = Vec::new();
-        let mut keep = |line| {
-            whole.push(line);
-            true
+    fn lines(text: &str) -> Vec<String> {
+        let read = |pieces: std::slice::Chunks<u8>| {
+            let mut lines = Vec::new();
+            let mut reader = DumpReader::default();
+            for piece in pieces {
+                let take = |line: DumpLine| {
+                    lines.push(words(&line));
+                    true
+                };
+                reader.feed(piece, take).unwrap();
+            }
+            lines
         };
-        DumpReader::default()
-            .feed(text.as_bytes(), &mut keep)
-            .unwrap();
-        let mut pieces = Vec::new();
-        let mut reader = DumpReader::default();
-        for byte in text.bytes() {
-            let take = |line| {
-                pieces.push(line);
-                true
-            };
-            reader.feed(&[byte], take).unwrap();
-        }
-        assert_eq!(whole, pieces);
+        let whole = read(text.as_bytes().chunks(text.len()));
+        assert_eq!(whole, read(text.as_bytes().chunks(1)));
         whole
     }
 
-    fn item(key: &[u8], expires: Option<i64>, size: u64) -> DumpLine {
-        DumpLine::Item(DumpItem {
-            key: key.into(),
-            expires,
-            size: Some(size),
-        })
+    fn words(line: &DumpLine) -> String {
+        match line {
+            DumpLine::Item(item) => format!(
+                "{} ends {:?} seen {:?} class {:?} size {:?}",
+                item.key.escape_ascii(),
+                item.expires,
+                item.accessed,
+                item.class,
+                item.size
+            ),
+            other => format!("{other:?}"),
+        }
     }
 
     #[test]
     fn the_dump_of_1_6_18_is_read() {
         let dump = "key=%00%FF%00%20 exp=-1 la=1795387248 cas=3 fetch=no cls=1 size=65\n\
-                    key=user%3A1 exp=1795387347 la=1795387247 cas=2 fetch=yes cls=1 size=63\n\
+                    key=user%3A1 exp=1795387347 la=1795387247 cas=2 fetch=yes cls=12 size=63\n\
                     END\r\n";
         let expected = [
-            item(b"\x00\xff\x00 ", None, 65),
-            item(b"user:1", Some(1_795_387_347), 63),
-            DumpLine::End,
+            "%00%FF%00%20 ends None seen Some(1795387248) class Some(1) size Some(65)",
+            "user%3A1 ends Some(1795387347) seen Some(1795387247) class Some(12) size Some(63)",
+            "End",
         ];
         assert_eq!(lines(dump), expected);
     }
@@ -158,8 +190,14 @@ mod tests {
     fn the_dump_of_1_6_45_is_read() {
         let dump = "OK\r\nkey=a exp=-1 la=1 cas=3 fetch=no cls=1 size=65 flags=5 ext_page=0 ext_offset=0 \n\
                     END\r\n";
-        let expected = [DumpLine::Start, item(b"a", None, 65), DumpLine::End];
-        assert_eq!(lines(dump), expected);
+        let item = "a ends None seen Some(1) class Some(1) size Some(65)";
+        assert_eq!(lines(dump), ["Start", item, "End"]);
+    }
+
+    #[test]
+    fn what_an_item_does_not_tell_is_unknown() {
+        let item = "a ends None seen None class None size None";
+        assert_eq!(lines("key=a size=-3 cls=999 la= x=1\n"), [item]);
     }
 
     #[test]

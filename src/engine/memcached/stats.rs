@@ -52,6 +52,12 @@ impl Stats {
         &self.0
     }
 
+    /// The processor time of the server and its threads.
+    pub fn processor(&self) -> Option<Duration> {
+        let seconds = |name| self.text(name)?.parse::<f64>().ok();
+        Duration::try_from_secs_f64(seconds("rusage_user")? + seconds("rusage_system")?).ok()
+    }
+
     /// The server's clock.
     pub fn clock(&self) -> Option<UnixMs> {
         let seconds = i64::try_from(self.count("time")?).ok()?;

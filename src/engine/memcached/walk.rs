@@ -2,13 +2,15 @@
 //!
 //! While a reader of `lru_crawler metadump` stalls, the server's crawler waits with a lock held; a
 //! second request then freezes one of its threads, and some versions die. So a dump has a connection
-//! and a task of its own, which reads at full speed into memory, whatever the walk's reader does. A
-//! walk that is dropped is read on and thrown away, since closing early can crash older servers too.
+//! and a thread of its own, which reads at full speed into memory, whatever the walk's reader does:
+//! also while that one waits for a terminal or a pipe. A walk that is dropped is read on and thrown
+//! away, since closing early can crash older servers too.
 //!
 //! What cannot be helped: while the whole program is stopped by force (SIGSTOP) nobody reads, and the
 //! server's crawler waits until it runs on or ends.
 
 mod drain;
+mod page;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -19,23 +21,27 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::engine::memcached::clock::Clock;
+use crate::engine::memcached::clock::{Clock, now};
 use crate::engine::memcached::codec::{Refusal, RefusalKind};
 use crate::engine::memcached::command::Command;
-use crate::engine::memcached::conn::{Conn, Hello};
+use crate::engine::memcached::conn::Hello;
 use crate::engine::memcached::dialect::Version;
 use crate::engine::memcached::wire::Glob;
 use crate::engine::memcached::{MemcachedServer, Stats};
 use crate::engine::{Fault, dial};
-use crate::model::{
-    Bytes, Coverage, Feature, Key, KeyKind, Place, Told, Ttl, UnixMs, WalkAsk, WalkKey, WalkPage,
-};
+use crate::model::{Coverage, Feature, Place, WalkAsk, WalkPage};
 
 use drain::{Drain, Start};
+use page::{Page, Times};
 
-/// The crawler is often busy with its own work for a moment.
+/// The crawler is often busy with its own work for a moment, and with ours after a dump has ended: the
+/// statistics say when it rests, and asking for them harms nobody.
+const RESTS_SOON: Duration = Duration::from_millis(10);
+const RESTS_LATE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 6 });
+/// A refused request makes the server put off its own crawls, so there are few tries.
 const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_secs(2);
+const AFTER_REFUSAL: Duration = Duration::from_secs(2);
 
 /// How long a dump is read on that nobody wants any more.
 const THROW_AWAY: Duration = Duration::from_secs(10);
@@ -50,6 +56,7 @@ const SLOW_LINK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct MemcachedWalk {
     shared: Arc<Shared>,
+    clock: Option<Clock>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +70,7 @@ struct Shared {
 /// What was read and not taken yet.
 #[derive(Debug, Default)]
 struct Pending {
-    pages: VecDeque<Packed>,
+    pages: VecDeque<Page>,
     bytes: usize,
     end: Option<Result<(), Fault>>,
 }
@@ -72,15 +79,10 @@ impl MemcachedWalk {
     /// The next page; `None` after the last one.
     pub async fn step(&mut self) -> Result<Option<WalkPage>, Fault> {
         loop {
-            {
-                let mut pending = self.shared.pending();
-                if let Some(page) = pending.pages.pop_front() {
-                    pending.bytes -= page.bytes.len();
-                    return Ok(Some(page.unpack()));
-                }
-                if let Some(end) = &pending.end {
-                    return end.clone().map(|()| None);
-                }
+            if let Some(taken) = self.shared.take() {
+                let now = now();
+                let times = self.clock.map(|clock| Times { clock, now });
+                return Ok(taken?.map(|page| page.unpack(times)));
             }
             self.shared.more.notified().await;
         }
@@ -95,23 +97,29 @@ impl Drop for MemcachedWalk {
 }
 
 impl Shared {
-    /// Held only between awaits.
+    /// Held for a moment only: the dump must not wait.
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the reader has taken everything so far.
-    fn is_waited_for(&self) -> bool {
-        self.pending().pages.is_empty()
+    /// The next page, or how the dump ended after its last one; `None` when more is to come.
+    fn take(&self) -> Option<Result<Option<Page>, Fault>> {
+        let mut pending = self.pending();
+        if let Some(page) = pending.pages.pop_front() {
+            pending.bytes -= page.bytes();
+            return Some(Ok(Some(page)));
+        }
+        let end = pending.end.clone()?;
+        Some(end.map(|()| None))
     }
 
     fn kept_bytes(&self) -> usize {
         self.pending().bytes
     }
 
-    fn push(&self, page: Packed) {
+    fn push(&self, page: Page) {
         let mut pending = self.pending();
-        pending.bytes += page.bytes.len();
+        pending.bytes += page.bytes();
         pending.pages.push_back(page);
         drop(pending);
         self.more.notify_one();
@@ -120,75 +128,6 @@ impl Shared {
     fn finish(&self, end: Result<(), Fault>) {
         self.pending().end = Some(end);
         self.more.notify_one();
-    }
-}
-
-/// A page in one piece of memory: per key its expiry, its size and itself.
-#[derive(Debug, Default)]
-struct Packed {
-    bytes: Vec<u8>,
-    keys: usize,
-    coverage: Coverage,
-}
-
-/// Stands for an unknown size. No item is that large.
-const NO_SIZE: u64 = u64::MAX;
-
-/// Stand for a key without expiry and for an unknown one. No clock goes back so far.
-const NEVER: i64 = i64::MIN;
-const NO_TTL: i64 = i64::MIN + 1;
-
-impl Packed {
-    fn add(&mut self, key: &[u8], ttl: Ttl, size: Option<u64>) {
-        let end = match ttl {
-            Ttl::Until(end) => end.0,
-            Ttl::None => NEVER,
-            Ttl::Unknown => NO_TTL,
-        };
-        self.bytes.extend_from_slice(&end.to_le_bytes());
-        self.bytes
-            .extend_from_slice(&size.unwrap_or(NO_SIZE).to_le_bytes());
-        self.bytes
-            .extend_from_slice(&(key.len() as u64).to_le_bytes());
-        self.bytes.extend_from_slice(key);
-        self.keys += 1;
-    }
-
-    fn unpack(self) -> WalkPage {
-        let mut found = Vec::with_capacity(self.keys);
-        let mut rest = self.bytes.as_slice();
-        while let Some((head, after)) = rest.split_first_chunk::<24>() {
-            let word = |at: usize| {
-                let mut bytes = [0; 8];
-                bytes.copy_from_slice(&head[at..at + 8]);
-                bytes
-            };
-            let length = usize::try_from(u64::from_le_bytes(word(16))).unwrap_or(usize::MAX);
-            let Some((key, after)) = after.split_at_checked(length) else {
-                break;
-            };
-            let ttl = match i64::from_le_bytes(word(0)) {
-                NEVER => Ttl::None,
-                NO_TTL => Ttl::Unknown,
-                end => Ttl::Until(UnixMs(end)),
-            };
-            let size = Some(u64::from_le_bytes(word(8))).filter(|size| *size != NO_SIZE);
-            found.push(WalkKey {
-                key: Key::new(key),
-                told: Some(Told {
-                    kind: Some(KeyKind::Item),
-                    ttl,
-                    size: size.map(Bytes),
-                    ..Told::default()
-                }),
-            });
-            rest = after;
-        }
-        WalkPage {
-            found,
-            coverage: self.coverage,
-            ..WalkPage::default()
-        }
     }
 }
 
@@ -203,10 +142,13 @@ impl MemcachedServer {
             return Err(self.lacks(Feature::Walk, &why));
         }
         self.refuse_slow_link(&hello).await?;
-        for attempt in 1..=TRIES {
+        let began = Instant::now();
+        let mut pause = RESTS_SOON;
+        let mut refusals = 0;
+        loop {
             // An earlier dump of ours may still be read to its end.
             let lock = Arc::clone(&self.dump_turn).lock_owned();
-            let turn = timeout(THROW_AWAY + PAUSE, lock)
+            let turn = timeout(THROW_AWAY + PATIENCE, lock)
                 .await
                 .map_err(|_| self.is_busy())?;
             let stats = self.stats().await?;
@@ -217,14 +159,17 @@ impl MemcachedServer {
                     Start::Refused(refusal) if is_passing(&refusal) => {}
                     Start::Refused(refusal) => return Err(self.cannot_list(&refusal, &hello)),
                 }
+                refusals += 1;
+                pause = AFTER_REFUSAL;
             } else {
                 drop(turn);
             }
-            if attempt < TRIES {
-                sleep(PAUSE).await;
+            if refusals == TRIES || began.elapsed() + pause > PATIENCE {
+                return Err(self.is_busy());
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(RESTS_LATE);
         }
-        Err(self.is_busy())
     }
 
     async fn start_dump(
@@ -236,19 +181,23 @@ impl MemcachedServer {
     ) -> Result<Start<MemcachedWalk>, Fault> {
         let walk = MemcachedWalk {
             shared: Arc::default(),
+            clock: Clock::of(stats),
         };
         let (tell, told) = oneshot::channel();
         let drain = Drain {
-            conn: Conn::open(&self.target).await?,
+            target: Arc::clone(&self.target),
             shared: Arc::clone(&walk.shared),
             pattern: ask.pattern.as_deref().map(Glob::new),
-            clock: Clock::of(stats),
-            page: Packed::default(),
+            page: Page::default(),
             coverage: Coverage {
                 of: stats.count("curr_items"),
                 holds_server: true,
                 ..Coverage::default()
             },
+            began: Instant::now(),
+            sealed: Instant::now(),
+            processor: stats.processor(),
+            spent: None,
             tell: Some(tell),
             is_at_end: false,
             may_close_early: hello.is(Version::survives_early_close),
@@ -256,8 +205,8 @@ impl MemcachedServer {
             silence: self.target.limits.reply.max(SILENCE),
             _turn: turn,
         };
-        // From here on `walk` guards the task: should we be dropped, it reads on and throws away.
-        tokio::spawn(drain.run(Command::metadump(hello.is(Version::dumps_by_hash))));
+        // From here on `walk` guards the thread: should we be dropped, it reads on and throws away.
+        drain.start(Command::metadump(hello.is(Version::dumps_by_hash)))?;
         match told.await {
             Ok(Ok(Start::Going(()))) => Ok(Start::Going(walk)),
             Ok(Ok(Start::Refused(refusal))) => Ok(Start::Refused(refusal)),
@@ -324,38 +273,5 @@ fn is_near(place: &Place) -> bool {
                     .parse::<IpAddr>()
                     .is_ok_and(|address| address.is_loopback())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Packed;
-    use crate::model::{Bytes, Key, KeyKind, Told, Ttl, UnixMs, WalkKey};
-
-    #[test]
-    fn pages_survive_packing() {
-        let keys = [
-            (
-                &b"user:1"[..],
-                Ttl::Until(UnixMs(1_795_387_347_000)),
-                Some(63),
-            ),
-            (b"\x00\xff ", Ttl::None, Some(0)),
-            (b"", Ttl::Until(UnixMs(-1)), None),
-        ];
-        let mut page = Packed::default();
-        for (key, ttl, size) in keys {
-            page.add(key, ttl, size);
-        }
-        let expected = keys.map(|(key, ttl, size)| WalkKey {
-            key: Key::new(key),
-            told: Some(Told {
-                kind: Some(KeyKind::Item),
-                ttl,
-                size: size.map(Bytes),
-                ..Told::default()
-            }),
-        });
-        assert_eq!(page.unpack().found, expected);
     }
 }

@@ -44,30 +44,27 @@ impl<'key> Name<'key> {
     }
 }
 
-/// Reads `%XX`. A `%` that begins no such thing stands for itself.
-pub(super) fn decode_uri(word: &[u8]) -> Vec<u8> {
+/// Writes behind `key` what a word with `%XX` in it stands for. A `%` that begins no such thing stands
+/// for itself.
+pub(super) fn decode_uri(word: &[u8], key: &mut Vec<u8>) {
     let digit = |byte: Option<&u8>| {
         char::from(*byte?)
             .to_digit(16)
             .and_then(|d| u8::try_from(d).ok())
     };
-    let mut key = Vec::with_capacity(word.len());
-    let mut at = 0;
-    while let Some(&byte) = word.get(at) {
-        let escaped = if byte == b'%' {
-            digit(word.get(at + 1)).zip(digit(word.get(at + 2)))
-        } else {
-            None
-        };
-        if let Some((high, low)) = escaped {
+    let mut rest = word;
+    while let Some(plain) = rest.iter().position(|byte| *byte == b'%') {
+        key.extend_from_slice(&rest[..plain]);
+        rest = &rest[plain..];
+        if let Some((high, low)) = digit(rest.get(1)).zip(digit(rest.get(2))) {
             key.push(high << 4 | low);
-            at += 3;
+            rest = &rest[3..];
         } else {
-            key.push(byte);
-            at += 1;
+            key.push(b'%');
+            rest = &rest[1..];
         }
     }
-    key
+    key.extend_from_slice(rest);
 }
 
 /// A glob as Redis understands it: `*`, `?`, `[a-z]`, `[^a-z]`, `\` before what stands for itself.
@@ -194,6 +191,12 @@ mod tests {
     use super::{Glob, Name, decode_uri};
     use crate::model::Key;
 
+    fn decoded(word: &[u8]) -> Vec<u8> {
+        let mut key = Vec::new();
+        decode_uri(word, &mut key);
+        key
+    }
+
     #[test]
     fn a_key_goes_plain_or_as_base64_or_not_at_all() {
         let long = "x".repeat(250);
@@ -221,12 +224,12 @@ mod tests {
 
     #[test]
     fn uri_escapes_are_read() {
-        assert_eq!(decode_uri(b"user%3A1"), b"user:1");
-        assert_eq!(decode_uri(b"%00%ff%20"), b"\x00\xff ");
-        assert_eq!(decode_uri(b"100%"), b"100%");
-        assert_eq!(decode_uri(b"%2"), b"%2");
-        assert_eq!(decode_uri(b"%zz%41"), b"%zzA");
-        assert_eq!(decode_uri(b"%+1"), b"%+1");
+        assert_eq!(decoded(b"user%3A1"), b"user:1");
+        assert_eq!(decoded(b"%00%ff%20"), b"\x00\xff ");
+        assert_eq!(decoded(b"100%"), b"100%");
+        assert_eq!(decoded(b"%2"), b"%2");
+        assert_eq!(decoded(b"%zz%41"), b"%zzA");
+        assert_eq!(decoded(b"%+1"), b"%+1");
     }
 
     #[test]
@@ -275,7 +278,7 @@ mod tests {
         #[test]
         fn uri_decoding_undoes_encoding(key in prop::collection::vec(any::<u8>(), 0..60)) {
             let escapes: Vec<String> = key.iter().map(|byte| format!("%{byte:02X}")).collect();
-            assert_eq!(decode_uri(escapes.concat().as_bytes()), key);
+            assert_eq!(decoded(escapes.concat().as_bytes()), key);
         }
 
         #[test]

@@ -13,7 +13,7 @@ use crate::engine::Fault;
 use crate::engine::governor::{Flown, Governor};
 use crate::engine::redis::info::Info;
 use crate::engine::redis::lane::Lane;
-use crate::engine::redis::questions::{Flight, view};
+use crate::engine::redis::questions::Flight;
 use crate::engine::redis::reply::bytes;
 use crate::engine::redis::resp::View;
 use crate::engine::redis::walk::Spending;
@@ -91,7 +91,7 @@ impl RedisDraws {
         let drawn = self.read_pages(questions, pages)?;
         let asked = std::mem::replace(&mut self.drawn, drawn);
         let lane = &self.lane;
-        let mut replies = (0..questions).map(|number| view(lane.reply(number)));
+        let mut replies = (0..questions).map(|number| lane.view(number));
         let count = asked.len() as u64;
         let found = self.teller.read(asked, &each, &mut replies, now());
         self.coverage.gone += count - found.len() as u64;
@@ -135,7 +135,7 @@ impl RedisDraws {
         let account = [self.text(1), self.text(2)].concat();
         self.spending.begin(&Info::parse(&account), Instant::now());
         self.coverage.is_filtered = self.ask.pattern.is_some();
-        self.coverage.of = match view(self.lane.reply(3)) {
+        self.coverage.of = match self.lane.view(3) {
             View::Int(size) => u64::try_from(size).ok(),
             _ => None,
         };

@@ -18,7 +18,7 @@ use crate::engine::redis::link::Common;
 use crate::engine::redis::login;
 use crate::engine::redis::questions::Flight;
 use crate::engine::redis::reply::{Refusal, Reply};
-use crate::engine::redis::resp::Frames;
+use crate::engine::redis::resp::{Frames, View};
 use crate::engine::redis::stranger;
 use crate::model::Target;
 
@@ -218,8 +218,13 @@ impl Lane {
     }
 
     /// The reply with this number of the flight that landed last.
-    pub fn reply(&self, number: usize) -> &[u8] {
-        self.landed.reply(number)
+    pub fn view(&self, number: usize) -> View<'_> {
+        self.landed.view(number)
+    }
+
+    /// The same with everything in it, in the order of the wire.
+    pub fn elements(&self, number: usize) -> impl Iterator<Item = View<'_>> {
+        self.landed.elements(number)
     }
 
     /// The same as the value that other parts of the engine read.

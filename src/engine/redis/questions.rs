@@ -2,7 +2,7 @@
 //! key. There are no others, so a flight never needs a permit.
 
 use crate::engine::redis::reply::Refusal;
-use crate::engine::redis::resp::{View, Writer, next};
+use crate::engine::redis::resp::{View, Writer};
 use crate::model::KeyKind;
 
 /// A question about a key that does not make it look recently used, where the lane leaves no trace.
@@ -57,6 +57,23 @@ impl Question {
             Self::Length(Elements::Set) => &["SCARD"],
             Self::Length(Elements::SortedSet) => &["ZCARD"],
             Self::Length(Elements::Stream) => &["XLEN"],
+        }
+    }
+
+    /// The same as it stands on the wire.
+    const fn head(self) -> &'static [u8] {
+        match self {
+            Self::Kind => b"*2\r\n$4\r\nTYPE\r\n",
+            Self::Ttl => b"*2\r\n$4\r\nPTTL\r\n",
+            Self::Size => b"*3\r\n$6\r\nMEMORY\r\n$5\r\nUSAGE\r\n",
+            Self::Idle => b"*3\r\n$6\r\nOBJECT\r\n$8\r\nIDLETIME\r\n",
+            Self::Frequency => b"*3\r\n$6\r\nOBJECT\r\n$4\r\nFREQ\r\n",
+            Self::Encoding => b"*3\r\n$6\r\nOBJECT\r\n$8\r\nENCODING\r\n",
+            Self::Length(Elements::Hash) => b"*2\r\n$4\r\nHLEN\r\n",
+            Self::Length(Elements::List) => b"*2\r\n$4\r\nLLEN\r\n",
+            Self::Length(Elements::Set) => b"*2\r\n$5\r\nSCARD\r\n",
+            Self::Length(Elements::SortedSet) => b"*2\r\n$5\r\nZCARD\r\n",
+            Self::Length(Elements::Stream) => b"*2\r\n$4\r\nXLEN\r\n",
         }
     }
 
@@ -158,23 +175,16 @@ impl Flight {
         self.title = "SCAN";
     }
 
-    pub fn about(&mut self, question: Question, key: &[u8]) {
-        match question.words() {
-            [one] => self.writer.command(&[one.as_bytes(), key]),
-            [one, two] => {
-                self.writer.command(&[one.as_bytes(), two.as_bytes(), key]);
-            }
-            _ => unreachable!("questions have one word or two"),
-        }
-        if self.title.is_empty() {
-            self.title = question.words()[0];
+    /// Asks all that about a key.
+    pub fn about(&mut self, questions: &[Question], key: &[u8]) {
+        let heads = questions.iter().map(|question| question.head());
+        self.writer.each(heads, key);
+        if self.title.is_empty()
+            && let Some(first) = questions.first()
+        {
+            self.title = first.words()[0];
         }
     }
-}
-
-/// The one view of a reply that has no parts.
-pub fn view(reply: &[u8]) -> View<'_> {
-    next(reply, &mut 0).ok().flatten().unwrap_or(View::Nil)
 }
 
 pub fn refusal(line: &[u8]) -> Refusal {
@@ -200,6 +210,19 @@ mod tests {
         Question::Length(Elements::SortedSet),
         Question::Length(Elements::Stream),
     ];
+
+    #[test]
+    fn heads_are_the_words_on_the_wire() {
+        for question in ALL {
+            let mut flight = Flight::default();
+            flight.about(&[question], b"key");
+            let words = question.words().iter().map(|word| word.as_bytes());
+            let words: Vec<&[u8]> = words.chain([&b"key"[..]]).collect();
+            let mut writer = Writer::default();
+            writer.command(&words);
+            assert_eq!(flight.bytes(), writer.bytes(), "{question:?}");
+        }
+    }
 
     #[test]
     fn every_question_is_on_the_list_of_reading_commands() {

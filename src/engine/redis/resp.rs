@@ -1,10 +1,14 @@
 //! Replies as they stand in the buffer, without a copy.
 //!
 //! A walk gets millions of short replies. Turning each into a value of its own costs more than the
-//! rest of the walk, so a flight's replies are found by their ends first and then read in place.
+//! rest of the walk, so a flight's replies are looked at once, while they arrive, and what was found is
+//! kept as places in the buffer.
 
 /// A line longer than this is no number, and an endless one must not fill the memory.
 const LONGEST_NUMBER: usize = 24;
+
+/// What is kept of a flight's memory for the next one.
+const KEPT: usize = 1 << 20;
 
 /// A buffer in which replies are found while they arrive.
 #[derive(Debug, Default)]
@@ -14,8 +18,26 @@ pub struct Frames {
     scanned: usize,
     /// Elements still due of the reply that is arriving.
     due: u64,
-    /// Where each whole reply ends.
-    ends: Vec<usize>,
+    parts: Vec<Part>,
+    whole: Vec<Whole>,
+}
+
+/// A reply, or an element of one: where its text stands.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Simple { from: usize, to: usize },
+    Error { from: usize, to: usize },
+    Int(i64),
+    Bulk { from: usize, to: usize },
+    Nil,
+    Array(u64),
+}
+
+/// Where a whole reply ends, in bytes and in parts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Whole {
+    bytes: usize,
+    parts: usize,
 }
 
 /// What stands in the buffer is no reply.
@@ -41,14 +63,15 @@ impl Frames {
         &mut self.bytes
     }
 
-    /// Forgets what was read, and keeps the memory.
+    /// Forgets what was read, and keeps the memory, but for that of a flight of giant names.
     pub fn clear(&mut self) {
         self.bytes.clear();
-        self.ends.clear();
+        self.parts.clear();
+        self.whole.clear();
         self.scanned = 0;
         self.due = 0;
-        // A flight of giant names must not hold its memory for the rest of the walk.
-        self.bytes.shrink_to(1 << 20);
+        self.bytes.shrink_to(KEPT);
+        self.parts.shrink_to(KEPT / size_of::<Part>());
     }
 
     /// Looks for the ends of replies in what has arrived; gives how many are whole.
@@ -56,108 +79,155 @@ impl Frames {
     /// # Errors
     /// When it cannot be the beginning of a reply.
     pub fn scan(&mut self) -> Result<usize, Garbage> {
-        loop {
-            let mut at = self.scanned;
-            let Some(view) = next(&self.bytes, &mut at)? else {
-                return Ok(self.ends.len());
-            };
-            self.scanned = at;
-            let children = if let View::Array(count) = view {
+        while let Some((part, end)) = part(&self.bytes, self.scanned)? {
+            self.scanned = end;
+            let children = if let Part::Array(count) = part {
                 count
             } else {
                 0
             };
+            self.parts.push(part);
             self.due = self.due.saturating_sub(1).saturating_add(children);
             if self.due == 0 {
-                self.ends.push(at);
+                self.whole.push(Whole {
+                    bytes: end,
+                    parts: self.parts.len(),
+                });
             }
         }
+        Ok(self.whole.len())
     }
 
     /// The bytes of the reply with this number, counted from 0.
     pub fn reply(&self, number: usize) -> &[u8] {
-        let start = match number.checked_sub(1) {
-            Some(before) => self.ends.get(before).copied().unwrap_or_default(),
-            None => 0,
-        };
-        let end = self.ends.get(number).copied().unwrap_or(start);
-        self.bytes.get(start..end).unwrap_or_default()
+        let (start, end) = self.borders(number);
+        self.bytes.get(start.bytes..end.bytes).unwrap_or_default()
+    }
+
+    /// The reply with this number; of one that has elements, how many. Nil where there is none.
+    pub fn view(&self, number: usize) -> View<'_> {
+        self.elements(number).next().unwrap_or(View::Nil)
+    }
+
+    /// A reply and everything in it, in the order of the wire.
+    pub fn elements(&self, number: usize) -> impl Iterator<Item = View<'_>> {
+        let (start, end) = self.borders(number);
+        let parts = self.parts.get(start.parts..end.parts).unwrap_or_default();
+        parts.iter().map(|part| part.view(&self.bytes))
     }
 
     /// Bytes that came beyond the last whole reply.
     pub fn has_more(&self) -> bool {
-        self.ends.last().copied().unwrap_or_default() < self.bytes.len()
+        self.whole.last().copied().unwrap_or_default().bytes < self.bytes.len()
+    }
+
+    fn borders(&self, number: usize) -> (Whole, Whole) {
+        let before = number.checked_sub(1);
+        let start = before.and_then(|before| self.whole.get(before));
+        let start = start.copied().unwrap_or_default();
+        (start, self.whole.get(number).copied().unwrap_or(start))
     }
 }
 
-/// Reads one reply or element at `at` and moves on; `None` when it is not there as a whole.
-///
-/// # Errors
-/// When it begins like nothing that we know.
-pub fn next<'a>(bytes: &'a [u8], at: &mut usize) -> Result<Option<View<'a>>, Garbage> {
-    let rest = bytes.get(*at..).unwrap_or_default();
-    let Some((kind, rest)) = rest.split_first() else {
+impl Part {
+    fn view(self, bytes: &[u8]) -> View<'_> {
+        let text = |from: usize, to: usize| bytes.get(from..to).unwrap_or_default();
+        match self {
+            Self::Simple { from, to } => View::Simple(text(from, to)),
+            Self::Error { from, to } => View::Error(text(from, to)),
+            Self::Int(number) => View::Int(number),
+            Self::Bulk { from, to } => View::Bulk(text(from, to)),
+            Self::Nil => View::Nil,
+            Self::Array(count) => View::Array(count),
+        }
+    }
+}
+
+/// Reads one reply or element at `at`, and says where it ends; `None` when it is not there as a whole.
+fn part(bytes: &[u8], at: usize) -> Result<Option<(Part, usize)>, Garbage> {
+    let Some(kind) = bytes.get(at) else {
         return Ok(None);
     };
-    let is_text = matches!(kind, b'+' | b'-');
-    let Some(end) = rest.iter().position(|byte| *byte == b'\r') else {
-        let is_endless = !is_text && rest.len() > LONGEST_NUMBER;
-        let is_known = matches!(kind, b'+' | b'-' | b':' | b'$' | b'*' | b'_');
-        return if is_endless || !is_known {
-            Err(Garbage)
-        } else {
-            Ok(None)
-        };
-    };
-    let line = &rest[..end];
-    match rest.get(end + 1) {
-        None => return Ok(None),
-        Some(b'\n') => {}
-        Some(_) => return Err(Garbage),
-    }
-    let after = *at + 1 + end + 2;
-    let view = match kind {
-        b'+' => View::Simple(line),
-        b'-' => View::Error(line),
-        b':' => View::Int(number(line).ok_or(Garbage)?),
-        b'_' => View::Nil,
-        b'*' => match number(line).ok_or(Garbage)? {
-            -1 => View::Nil,
-            count => View::Array(u64::try_from(count).map_err(|_| Garbage)?),
-        },
-        b'$' => match number(line).ok_or(Garbage)? {
-            -1 => View::Nil,
-            length => {
-                let length = usize::try_from(length).map_err(|_| Garbage)?;
-                let end = after.checked_add(length).ok_or(Garbage)?;
-                let Some(tail) = bytes.get(end..end.saturating_add(2)) else {
-                    return Ok(None);
-                };
-                if tail != b"\r\n" {
-                    return Err(Garbage);
-                }
-                *at = end + 2;
-                return Ok(Some(View::Bulk(&bytes[after..end])));
+    let from = at + 1;
+    match kind {
+        b'+' | b'-' => {
+            let Some(to) = end_of_line(bytes, from)? else {
+                return Ok(None);
+            };
+            let part = match kind {
+                b'+' => Part::Simple { from, to },
+                _ => Part::Error { from, to },
+            };
+            Ok(Some((part, to + 2)))
+        }
+        b':' => {
+            let number = number(bytes, from)?;
+            Ok(number.map(|(number, end)| (Part::Int(number), end)))
+        }
+        b'_' => Ok(end_of_line(bytes, from)?.map(|to| (Part::Nil, to + 2))),
+        b'*' => match number(bytes, from)? {
+            None => Ok(None),
+            Some((-1, end)) => Ok(Some((Part::Nil, end))),
+            Some((count, end)) => {
+                let count = u64::try_from(count).map_err(|_| Garbage)?;
+                Ok(Some((Part::Array(count), end)))
             }
         },
-        _ => return Err(Garbage),
-    };
-    *at = after;
-    Ok(Some(view))
+        b'$' => match number(bytes, from)? {
+            None => Ok(None),
+            Some((-1, end)) => Ok(Some((Part::Nil, end))),
+            Some((length, from)) => {
+                let length = usize::try_from(length).map_err(|_| Garbage)?;
+                let to = from.checked_add(length).ok_or(Garbage)?;
+                let end = to.checked_add(2).ok_or(Garbage)?;
+                match bytes.get(to..end) {
+                    None => Ok(None),
+                    Some(b"\r\n") => Ok(Some((Part::Bulk { from, to }, end))),
+                    Some(_) => Err(Garbage),
+                }
+            }
+        },
+        _ => Err(Garbage),
+    }
 }
 
-fn number(line: &[u8]) -> Option<i64> {
-    let (sign, digits) = match line {
-        [b'-', digits @ ..] => (-1, digits),
-        digits => (1, digits),
+fn end_of_line(bytes: &[u8], from: usize) -> Result<Option<usize>, Garbage> {
+    let Some(length) = bytes[from..].iter().position(|byte| *byte == b'\r') else {
+        return Ok(None);
     };
-    if digits.is_empty() {
-        return None;
+    match bytes.get(from + length + 1) {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(from + length)),
+        Some(_) => Err(Garbage),
     }
-    digits.iter().try_fold(0_i64, |number, digit| {
-        let digit = i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
-        number.checked_mul(10)?.checked_add(sign * digit)
-    })
+}
+
+/// The number in the line at `from`, and where the next line begins.
+fn number(bytes: &[u8], from: usize) -> Result<Option<(i64, usize)>, Garbage> {
+    let is_negative = bytes.get(from) == Some(&b'-');
+    let first = from + usize::from(is_negative);
+    let mut number = 0_i64;
+    let mut at = first;
+    loop {
+        match bytes.get(at) {
+            None => return Ok(None),
+            Some(digit @ b'0'..=b'9') if at - first < LONGEST_NUMBER => {
+                let digit = i64::from(digit - b'0');
+                let signed = if is_negative { -digit } else { digit };
+                let longer = number.checked_mul(10);
+                let longer = longer.and_then(|longer| longer.checked_add(signed));
+                number = longer.ok_or(Garbage)?;
+                at += 1;
+            }
+            Some(b'\r') if at > first => break,
+            Some(_) => return Err(Garbage),
+        }
+    }
+    match bytes.get(at + 1) {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some((number, at + 2))),
+        Some(_) => Err(Garbage),
+    }
 }
 
 /// Writes commands the way the protocol wants them.
@@ -178,8 +248,25 @@ impl Writer {
 
     pub fn clear(&mut self) {
         self.bytes.clear();
-        self.bytes.shrink_to(1 << 20);
+        self.bytes.shrink_to(KEPT);
         self.commands = 0;
+    }
+
+    /// Commands that differ in all but their last word. The heads are as they stand on the wire.
+    pub fn each(&mut self, heads: impl IntoIterator<Item = &'static [u8]>, last: &[u8]) {
+        let mut written = None;
+        for head in heads {
+            self.bytes.extend_from_slice(head);
+            let start = self.bytes.len();
+            match written.clone() {
+                None => {
+                    self.word(last);
+                    written = Some(start..self.bytes.len());
+                }
+                Some(word) => self.bytes.extend_from_within(word),
+            }
+            self.commands += 1;
+        }
     }
 
     pub fn command(&mut self, words: &[&[u8]]) {
@@ -220,9 +307,11 @@ mod tests {
     use super::*;
     use proptest::prelude::{any, prop, proptest};
 
-    fn views(bytes: &[u8]) -> Vec<View<'_>> {
-        let mut at = 0;
-        std::iter::from_fn(|| next(bytes, &mut at).expect("replies")).collect()
+    fn frames(wire: &[u8]) -> Frames {
+        let mut frames = Frames::default();
+        frames.buffer().extend_from_slice(wire);
+        frames.scan().expect("replies");
+        frames
     }
 
     #[test]
@@ -240,7 +329,11 @@ mod tests {
             View::Nil,
             View::Nil,
         ];
-        assert_eq!(views(wire), expected);
+        let frames = frames(wire);
+        let views = (0..9).flat_map(|number| frames.elements(number));
+        assert_eq!(views.collect::<Vec<_>>(), expected);
+        assert_eq!(frames.view(5), View::Array(2));
+        assert_eq!(frames.view(9), View::Nil);
     }
 
     #[test]
@@ -253,6 +346,15 @@ mod tests {
             frames.buffer().extend_from_slice(&wire[cut..]);
             assert_eq!(frames.scan(), Ok(3), "cut at {cut}");
             assert_eq!(frames.reply(0), b":1\r\n");
+            let nested: Vec<View> = frames.elements(1).collect();
+            let expected = [
+                View::Array(2),
+                View::Bulk(b"17"),
+                View::Array(2),
+                View::Bulk(b"a"),
+                View::Bulk(b""),
+            ];
+            assert_eq!(nested, expected);
             assert_eq!(frames.reply(2), b"+OK\r\n");
             assert!(!frames.has_more());
         }
@@ -275,6 +377,18 @@ mod tests {
             frames.buffer().extend_from_slice(wire);
             assert_eq!(frames.scan(), Err(Garbage), "{}", wire.escape_ascii());
         }
+    }
+
+    #[test]
+    fn commands_about_one_key_repeat_it() {
+        let (mut one, mut other) = (Writer::default(), Writer::default());
+        one.each(
+            [&b"*2\r\n$4\r\nTYPE\r\n"[..], b"*2\r\n$4\r\nPTTL\r\n"],
+            b"key",
+        );
+        other.command(&[b"TYPE", b"key"]);
+        other.command(&[b"PTTL", b"key"]);
+        assert_eq!((one.bytes(), one.commands()), (other.bytes(), 2));
     }
 
     #[test]

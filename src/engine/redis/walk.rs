@@ -20,10 +20,10 @@ use crate::engine::Fault;
 use crate::engine::governor::{Flown, Governor};
 use crate::engine::redis::info::Info;
 use crate::engine::redis::lane::{Landed, Lane};
-use crate::engine::redis::questions::{Flight, Question, refusal, view};
+use crate::engine::redis::questions::{Flight, Question, refusal};
 use crate::engine::redis::repeats::Repeats;
 use crate::engine::redis::reply::bytes;
-use crate::engine::redis::resp::{View, next};
+use crate::engine::redis::resp::View;
 use crate::engine::redis::{Core, now};
 use crate::model::{Coverage, Feature, Key, Lack, Pace, WalkAsk, WalkKey, WalkPage};
 
@@ -175,7 +175,8 @@ impl RedisWalk {
         }
         let mut found = self.read(&air, landed, load);
         if !self.is_wanted {
-            found.extend(std::mem::take(&mut self.named).into_iter().map(unasked));
+            let named = std::mem::take(&mut self.named);
+            append(&mut found, named.into_iter().map(unasked).collect());
         }
         Ok(found)
     }
@@ -201,7 +202,7 @@ impl RedisWalk {
             .lengths_leave_no_trace(self.lane.leaves_no_trace());
         let account = [self.text(2), self.text(3)].concat();
         self.spending.begin(&Info::parse(&account), Instant::now());
-        self.coverage.of = match view(self.lane.reply(4)) {
+        self.coverage.of = match self.lane.view(4) {
             View::Int(size) => u64::try_from(size).ok(),
             _ => None,
         };
@@ -322,7 +323,7 @@ impl RedisWalk {
     fn tell(&mut self, air: &Air, load: &mut Load) {
         load.is_told = true;
         let lane = &self.lane;
-        let mut replies = (0..).map(|number| view(lane.reply(number)));
+        let mut replies = (0..).map(|number| lane.view(number));
         load.found = std::mem::take(&mut load.told);
         self.teller.read_lengths(&mut load.found, &mut replies);
         let named = std::mem::take(&mut load.named);
@@ -337,7 +338,7 @@ impl RedisWalk {
         if self.teller.has_lengths_to_ask(&told) {
             self.told = told;
         } else {
-            load.found.extend(told);
+            append(&mut load.found, told);
         }
     }
 
@@ -357,8 +358,7 @@ impl RedisWalk {
             Stand::At(cursor)
         };
         load.came = names.len() as u64;
-        let repeats = &mut self.repeats;
-        names.retain(|name| !repeats.is_one(name.bytes()));
+        self.repeats.keep_new(&mut names);
         let new = names.len() as u64;
         self.coverage.repeated += load.came - new;
         self.coverage.seen += new;
@@ -490,34 +490,43 @@ fn coverage_of(ask: &WalkAsk) -> Coverage {
     }
 }
 
+/// Most of the time one of them is empty.
+fn append(found: &mut Vec<WalkKey>, mut more: Vec<WalkKey>) {
+    if found.is_empty() {
+        *found = more;
+    } else {
+        found.append(&mut more);
+    }
+}
+
 fn unasked(key: Key) -> WalkKey {
     WalkKey { key, told: None }
 }
 
 /// The cursor and the names in the reply to SCAN.
 pub(super) fn read_page(lane: &Lane, number: usize) -> Result<(Vec<u8>, Vec<Key>), Fault> {
-    let reply = lane.reply(number);
-    if let View::Error(line) = view(reply) {
+    if let View::Error(line) = lane.view(number) {
         return Err(refusal(line).fault(lane.place(), "SCAN"));
     }
-    page(reply).ok_or_else(|| Fault::Protocol {
+    page(lane.elements(number)).ok_or_else(|| Fault::Protocol {
         place: lane.place().to_owned(),
         command: "SCAN".to_owned(),
         why: "not a cursor and a list of keys".to_owned(),
     })
 }
 
-fn page(reply: &[u8]) -> Option<(Vec<u8>, Vec<Key>)> {
-    let mut at = 0;
-    let mut element = || next(reply, &mut at).ok().flatten();
+fn page<'a>(mut elements: impl Iterator<Item = View<'a>>) -> Option<(Vec<u8>, Vec<Key>)> {
     let (Some(View::Array(2)), Some(View::Bulk(cursor)), Some(View::Array(count))) =
-        (element(), element(), element())
+        (elements.next(), elements.next(), elements.next())
     else {
         return None;
     };
-    let names = (0..count).map(|_| match element()? {
-        View::Bulk(name) => Some(Key::new(name)),
-        _ => None,
-    });
-    Some((cursor.to_vec(), names.collect::<Option<_>>()?))
+    // They are all there already, but what says so came from outside.
+    let room = usize::try_from(count).map_or(0, |count| count.min(1 << 14));
+    let mut names = Vec::with_capacity(room);
+    for name in elements {
+        let View::Bulk(name) = name else { return None };
+        names.push(Key::new(name));
+    }
+    Some((cursor.to_vec(), names))
 }

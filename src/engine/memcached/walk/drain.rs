@@ -1,25 +1,31 @@
-//! The task that reads a dump, whatever happens to the walk.
+//! The thread that reads a dump, whatever happens to the walk.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::engine::Fault;
-use crate::engine::memcached::clock::Clock;
-use crate::engine::memcached::codec::Refusal;
+use crate::engine::memcached::codec::{Refusal, Reply};
 use crate::engine::memcached::command::Command;
 use crate::engine::memcached::conn::Conn;
 use crate::engine::memcached::dump::{DumpItem, DumpLine, DumpReader};
-use crate::engine::memcached::walk::{Packed, Shared, THROW_AWAY};
+use crate::engine::memcached::stats::Stats;
+use crate::engine::memcached::walk::page::Page;
+use crate::engine::memcached::walk::{Shared, THROW_AWAY};
 use crate::engine::memcached::wire::Glob;
-use crate::model::{Coverage, Ttl};
+use crate::model::{Coverage, Target, WalkCost};
 
 const READ_AT_ONCE: usize = 256 << 10;
-const KEYS_A_PAGE: usize = 1_000;
+const ITEMS_A_PAGE: usize = 1_000;
+/// Room for so many items with names of ordinary length.
+const PAGE_BYTES: usize = ITEMS_A_PAGE * 64;
+/// A page that does not fill is handed on after so long.
+const FRESH: Duration = Duration::from_millis(50);
 
-/// Keys that wait for their reader may take this much memory. What comes after is counted only.
+/// Items that wait for their reader may take this much memory. What comes after is counted only.
 const KEPT_BYTES: usize = 256 << 20;
 
 /// How much of a dump is read on that nobody wants any more.
@@ -32,13 +38,19 @@ pub(super) enum Start<T> {
 }
 
 pub(super) struct Drain {
-    pub conn: Conn,
+    pub target: Arc<Target>,
     pub shared: Arc<Shared>,
     pub pattern: Option<Glob>,
-    pub clock: Option<Clock>,
     /// The page being filled.
-    pub page: Packed,
+    pub page: Page,
     pub coverage: Coverage,
+    pub began: Instant,
+    /// When the page before was handed on.
+    pub sealed: Instant,
+    /// The server's processor time before the dump.
+    pub processor: Option<Duration>,
+    /// What the dump took of it, when that is known.
+    pub spent: Option<Duration>,
     /// Where the first line is awaited.
     pub tell: Option<oneshot::Sender<Result<Start<()>, Fault>>>,
     pub is_at_end: bool,
@@ -57,11 +69,28 @@ struct Leftover {
 }
 
 impl Drain {
-    pub async fn run(mut self, command: Command) {
+    /// Reads the dump on a thread of its own, so that nothing else of ours can hold it up.
+    pub fn start(self, command: Command) -> Result<(), Fault> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let begun = runtime.and_then(|runtime| {
+            thread::Builder::new()
+                .name("dump".into())
+                .spawn(move || runtime.block_on(self.run(command)))
+        });
+        // The thread ends by itself, with the dump.
+        begun
+            .map(drop)
+            .map_err(|error| Fault::Setup(format!("no thread to list keys with: {error}")))
+    }
+
+    async fn run(mut self, command: Command) {
         let end = self.read(&command).await;
         match (self.tell.take(), end) {
             (None, end) => {
-                self.coverage.is_complete = self.is_at_end;
+                self.account().await;
+                self.coverage.is_complete = self.is_at_end && self.coverage.not_kept == 0;
                 self.seal();
                 self.shared.finish(end);
             }
@@ -72,19 +101,20 @@ impl Drain {
     }
 
     async fn read(&mut self, command: &Command) -> Result<(), Fault> {
-        self.conn.start_stream(command).await?;
+        let mut conn = Conn::open(&self.target).await?;
+        conn.start_stream(command).await?;
         let mut buffer = vec![0; READ_AT_ONCE];
         let mut lines = DumpReader::default();
         let mut leftover: Option<Leftover> = None;
         loop {
-            let read = match self.conn.read_some(&mut buffer, self.silence).await {
+            let read = match conn.read_some(&mut buffer, self.silence).await {
                 Err(Fault::Timeout { .. }) if self.ends_silently && self.tell.is_none() => {
                     return Ok(());
                 }
                 read => read?,
             };
             if read == 0 {
-                return Err(self.conn.broke_off(None));
+                return Err(conn.broke_off(None));
             }
             if self.shared.is_dropped.load(Ordering::Acquire) {
                 let over = leftover.get_or_insert_with(|| Leftover {
@@ -100,15 +130,15 @@ impl Drain {
             let mut strange = None;
             lines
                 .feed(&buffer[..read], |line| self.take(line, &mut strange))
-                .map_err(|()| self.conn.broke_off(Some("a line without end".into())))?;
+                .map_err(|()| conn.broke_off(Some("a line without end".into())))?;
             if strange.is_some() {
-                return Err(self.conn.broke_off(strange));
+                return Err(conn.broke_off(strange));
             }
             if self.is_at_end {
                 return Ok(());
             }
             // Everybody hears of progress, also while nothing matches.
-            if self.page.keys > 0 || self.shared.is_waited_for() {
+            if self.sealed.elapsed() > FRESH {
                 self.seal();
             }
         }
@@ -148,34 +178,66 @@ impl Drain {
 
     fn keep(&mut self, item: &DumpItem) {
         self.coverage.seen += 1;
-        let is_wanted = self
-            .pattern
-            .as_ref()
-            .is_none_or(|pattern| pattern.matches(&item.key));
-        if !is_wanted || self.shared.is_dropped.load(Ordering::Relaxed) {
-            return;
-        }
-        if self.page.keys >= KEYS_A_PAGE {
+        if self.page.items() >= ITEMS_A_PAGE {
             self.seal();
         }
-        if self.page.keys == 0 && self.shared.kept_bytes() > KEPT_BYTES {
-            self.coverage.not_kept += 1;
-            return;
+        if self.page.bytes() == 0 {
+            if self.shared.kept_bytes() > KEPT_BYTES {
+                self.coverage.not_kept += 1;
+                return;
+            }
+            self.page = Page::with_room(PAGE_BYTES);
         }
-        let ttl = match (item.expires, self.clock) {
-            (None, _) => Ttl::None,
-            (Some(_), None) => Ttl::Unknown,
-            (Some(second), Some(clock)) => Ttl::Until(clock.to_ours(second)),
-        };
-        self.page.add(&item.key, ttl, item.size);
+        self.page.add(item, self.pattern.as_ref());
     }
 
     /// Hands the page on, with how far the dump was when it was full.
     fn seal(&mut self) {
+        self.sealed = Instant::now();
         let mut page = std::mem::take(&mut self.page);
+        page.close();
         page.coverage = self.coverage;
+        page.cost = self.cost();
         if !self.shared.is_dropped.load(Ordering::Acquire) {
             self.shared.push(page);
+        }
+    }
+
+    /// What the dump took of the server's processor. The crawler is one thread: what others took beside
+    /// it counts no further than that.
+    async fn account(&mut self) {
+        let took = self.began.elapsed();
+        if self.shared.is_dropped.load(Ordering::Acquire) {
+            return;
+        }
+        let Ok(mut conn) = Conn::open(&self.target).await else {
+            return;
+        };
+        let mut flight = conn.exchange(&[Command::stats("")], None).await;
+        let Some(Reply::Stats(rows)) = flight.replies.pop() else {
+            return;
+        };
+        let processor = Stats::new(rows).processor();
+        let spent = self.processor.zip(processor);
+        self.spent = spent.and_then(|(before, after)| Some(after.checked_sub(before)?.min(took)));
+    }
+
+    fn cost(&self) -> WalkCost {
+        let elapsed = self.began.elapsed();
+        let seconds = elapsed.as_secs_f64();
+        WalkCost {
+            elapsed,
+            // Until the server tells, its crawler may have worked all the time.
+            server: self.spent.unwrap_or(elapsed),
+            // The statistics before, the dump, the statistics after.
+            round_trips: 2 + u64::from(self.spent.is_some()),
+            commands: 2 + u64::from(self.spent.is_some()),
+            keys_per_s: (seconds > 0.0).then(|| self.coverage.seen as f64 / seconds),
+            share: self
+                .spent
+                .filter(|_| seconds > 0.0)
+                .map(|spent| spent.as_secs_f64() / seconds),
+            ..WalkCost::default()
         }
     }
 }

@@ -115,9 +115,7 @@ impl Teller {
     /// Asks about these keys; gives the questions that each of them was asked.
     pub fn ask(&self, keys: &[Key], flight: &mut Flight) -> Arc<[Question]> {
         for key in keys {
-            for question in &*self.questions {
-                flight.about(*question, key.bytes());
-            }
+            flight.about(&self.questions, key.bytes());
         }
         Arc::clone(&self.questions)
     }
@@ -161,7 +159,7 @@ impl Teller {
         let mut count = 0;
         for key in told {
             if let Some(elements) = elements(key) {
-                flight.about(Question::Length(elements), key.key.bytes());
+                flight.about(&[Question::Length(elements)], key.key.bytes());
                 count += 1;
             }
         }
