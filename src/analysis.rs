@@ -5,6 +5,7 @@
 
 mod expiry;
 pub mod hash;
+pub mod hitters;
 mod ids;
 mod prefixes;
 pub mod report;

@@ -24,8 +24,8 @@ use std::fmt::Write;
 
 use crate::cli::commands::snapshot::{create, status};
 use crate::cli::commands::{
-    analyze, completions, delete, demo, info, keys, man, open, profiles, replication, schema, show,
-    tree, ttl, watch,
+    analyze, completions, delete, demo, hot, info, keys, man, open, profiles, replication, schema,
+    show, tree, ttl, watch,
 };
 use crate::cli::line::Reading;
 
@@ -78,6 +78,7 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "keys",        args: keys::args,        formats: DATA,          run: keys::run },
     Command { name: "tree",        args: tree::args,        formats: DATA,          run: tree::run },
     Command { name: "analyze",     args: analyze::args,     formats: DATA,          run: analyze::run },
+    Command { name: "hot",         args: hot::args,         formats: DATA,          run: hot::run },
     Command { name: "show",        args: show::args,        formats: DATA,          run: show::run },
     Command { name: "ttl",         args: ttl::args,         formats: DATA,          run: ttl::run },
     Command { name: "delete",      args: delete::args,      formats: DATA,          run: delete::run },

@@ -14,6 +14,6 @@ mod survey;
 mod tls;
 pub mod worker;
 
-pub use backend::{Backend, Draws, Server, Walk};
+pub use backend::{Backend, Draws, Hot, Server, Walk};
 pub use fault::{Fault, Kind};
 pub use survey::{Node, Survey, SurveyAsk};

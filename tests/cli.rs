@@ -5,6 +5,7 @@ mod common;
 mod cli {
     mod errors;
     mod forms;
+    mod hot;
     mod reading;
     mod schemas;
     mod surveying;

@@ -4,6 +4,7 @@ pub mod analyze;
 pub mod completions;
 pub mod delete;
 pub mod demo;
+pub mod hot;
 pub mod info;
 pub mod keys;
 pub mod man;

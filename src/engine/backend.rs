@@ -3,12 +3,12 @@
 use std::future::Future;
 
 use crate::engine::Fault;
-use crate::engine::memcached::{MemcachedServer, MemcachedWalk};
-use crate::engine::redis::{RedisDraws, RedisServer, RedisWalk};
+use crate::engine::memcached::{MemcachedHot, MemcachedServer, MemcachedWalk};
+use crate::engine::redis::{RedisDraws, RedisHot, RedisServer, RedisWalk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Features, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview, Protocol, Sample,
-    Target, Value, WalkAsk, WalkPage, Window,
+    Change, Features, HotAsk, HotReport, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview,
+    Protocol, Sample, Target, Value, WalkAsk, WalkPage, Window,
 };
 
 /// A server that can be asked. Connections open when first needed and again after they broke; every
@@ -127,6 +127,56 @@ impl Backend for Server {
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
         forward!(self, server => server.apply(permit).await)
+    }
+}
+
+/// A search for hot keys. Dropping it ends it.
+#[derive(Debug)]
+pub enum Hot<'a> {
+    Redis(Box<RedisHot>),
+    Memcached(&'a MemcachedServer, Box<MemcachedHot>),
+}
+
+impl Server {
+    /// Begins to find out which keys are hot.
+    ///
+    /// # Errors
+    /// When the server keeps no such account, or refuses it.
+    pub async fn hot(&self, ask: HotAsk) -> Result<Hot<'_>, Fault> {
+        Ok(match self {
+            Self::Redis(server) => Hot::Redis(Box::new(server.hot(ask).await?)),
+            Self::Memcached(server) => {
+                let hot = server.fetches(ask).await?;
+                Hot::Memcached(server, Box::new(hot))
+            }
+        })
+    }
+}
+
+impl Hot<'_> {
+    /// Goes on for a moment; false when it is over.
+    ///
+    /// # Errors
+    /// When the connection broke, or the server refuses.
+    pub async fn step(&mut self) -> Result<bool, Fault> {
+        match self {
+            Self::Redis(hot) => hot.step().await,
+            Self::Memcached(server, hot) => {
+                let goes_on = hot.step().await?;
+                if !goes_on {
+                    server.settle_fetches(hot).await?;
+                }
+                Ok(goes_on)
+            }
+        }
+    }
+
+    /// What is known by now.
+    pub fn report(&self) -> HotReport {
+        match self {
+            Self::Redis(hot) => hot.report(),
+            Self::Memcached(_, hot) => hot.report(),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod command;
 mod conn;
 mod dialect;
 mod dump;
+mod fetches;
 mod items;
 mod stats;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use command::Command;
 use conn::Line;
 use stats::{NO_REPLICATION, NO_SNAPSHOTS, OwnLookups, Stats};
 
+pub use fetches::MemcachedHot;
 pub use walk::MemcachedWalk;
 
 /// Settings change by a restart, or by hand; asking for them with every sample would double it.

@@ -9,6 +9,7 @@ mod bookmark;
 mod card;
 mod commands;
 mod draws;
+mod hot;
 mod info;
 mod known;
 mod lane;
@@ -27,6 +28,7 @@ mod sample;
 mod scripted;
 mod slot;
 mod stranger;
+mod tap;
 mod value;
 mod walk;
 
@@ -45,11 +47,12 @@ use crate::engine::redis::sample::Taken;
 use crate::engine::{Backend, Draws, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Clients, Counters, Database, Engine, Features, Identity, Key, KeyCard, KeyRow, Memory,
-    Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk, Window,
+    Change, Clients, Counters, Database, Engine, Features, HotAsk, Identity, Key, KeyCard, KeyRow,
+    Memory, Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk, Window,
 };
 
 pub use draws::RedisDraws;
+pub use hot::RedisHot;
 pub use walk::RedisWalk;
 
 /// A keyspace of so few keys is walked sooner than drawn from.
@@ -71,6 +74,11 @@ struct Core {
 }
 
 impl RedisServer {
+    /// Begins to find out which keys are hot.
+    pub(super) async fn hot(&self, ask: HotAsk) -> Result<RedisHot, Fault> {
+        RedisHot::begin(&self.0, ask).await
+    }
+
     /// Where it is, safe to show.
     pub fn place(&self) -> &str {
         self.0.work.place()

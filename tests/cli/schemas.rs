@@ -120,6 +120,7 @@ fn redis_and_valkey_answer_as_promised() {
         let tree = ask("tree", &["--full-speed", "--names"]);
         assert_eq!(tree["prefixes"].as_array().map(Vec::len), Some(9));
         ask("tree", &["--budget", "50"]);
+        ask("hot", &["--via", "monitor", "--for", "50ms"]);
         for key in [
             "text",
             "short-lived",
@@ -168,6 +169,7 @@ fn memcached_answers_as_promised() {
     assert_eq!(ask("keys", &[])["matched"], 2);
     assert_eq!(ask("analyze", &[])["types"][0]["keys"], 2);
     ask("tree", &[]);
+    ask("hot", &["--for", "50ms"]);
     assert_eq!(ask("show", &["text"])["value"], "hello");
     ask("ttl", &["text", "short-lived"]);
     ask("ttl", &["text", "--set", "1h", "--yes"]);

@@ -28,6 +28,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("keys",            include_str!("../schemas/keys.json")),
     ("tree",            include_str!("../schemas/tree.json")),
     ("analyze",         include_str!("../schemas/analyze.json")),
+    ("hot",             include_str!("../schemas/hot.json")),
     ("show",            include_str!("../schemas/show.json")),
     ("ttl",             include_str!("../schemas/ttl.json")),
     ("delete",          include_str!("../schemas/delete.json")),

@@ -115,6 +115,11 @@ impl Command {
         )
     }
 
+    /// Sends every fetch to this connection from now on, until it closes.
+    pub fn watch_fetchers() -> Self {
+        Self::new(b"watch fetchers\r\n", Shape::Line)
+    }
+
     fn meta(command: &MetaCommand) -> Option<Self> {
         Some(Self::new(&command.encode().ok()?, Shape::Meta))
     }
@@ -203,6 +208,7 @@ const READING: &[(&str, Rest)] = &[
     ("quit",        Rest::Nothing),
     ("stats",       Rest::Groups(&["items", "slabs", "settings", "conns", "threads"])),
     ("lru_crawler", Rest::Words(&[&["metadump", "all"], &["metadump", "hash"]])),
+    ("watch",       Rest::Words(&[&["fetchers"]])),
     ("get",         Rest::Keys),
     ("gets",        Rest::Keys),
     ("me",          Rest::KeyAndFlags(b"b")),

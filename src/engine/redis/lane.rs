@@ -18,8 +18,9 @@ use crate::engine::redis::link::Common;
 use crate::engine::redis::login;
 use crate::engine::redis::questions::Flight;
 use crate::engine::redis::reply::{Refusal, Reply};
-use crate::engine::redis::resp::{Frames, View};
+use crate::engine::redis::resp::{Frames, View, Writer};
 use crate::engine::redis::stranger;
+use crate::engine::redis::tap::Tap;
 use crate::model::Target;
 
 /// Questions that take the server no time, to learn how long the way takes.
@@ -215,6 +216,52 @@ impl Lane {
     pub async fn fly(&mut self, flight: &Flight) -> Result<Landed, Fault> {
         let sent = self.send(flight).await?;
         self.land(flight, sent).await
+    }
+
+    /// Begins to listen; `hear` brings what comes. The lane is of no other use any more.
+    ///
+    /// # Errors
+    /// When the connection cannot be opened or broke.
+    pub async fn listen(&mut self, tap: Tap) -> Result<(), Fault> {
+        if !self.is_open() {
+            self.open().await?;
+        }
+        let mut writer = Writer::default();
+        let words = tap.words();
+        let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+        writer.command(&words);
+        self.frames.clear();
+        self.write(writer.bytes())
+            .await
+            .map_err(|_| self.closed("beginning to listen"))
+    }
+
+    /// Waits for what comes next, until `end`; gives how many bytes came, none when the time is up.
+    /// The replies among them are handed to `visit`, each with all its elements.
+    ///
+    /// # Errors
+    /// When the connection broke, or what comes is no reply.
+    pub async fn hear(
+        &mut self,
+        end: Instant,
+        mut visit: impl FnMut(&mut dyn Iterator<Item = View<'_>>),
+    ) -> Result<Option<usize>, Fault> {
+        if let Some(session) = &self.session {
+            session.allowance.refill(self.target.limits.reply_bytes);
+        }
+        let read = match timeout_at(end.into(), self.read_some()).await {
+            Err(_) => return Ok(None),
+            Ok(Ok(0) | Err(_)) => return Err(self.closed("listening")),
+            Ok(Ok(read)) => read,
+        };
+        let Ok(whole) = self.whole() else {
+            return Err(self.lost(&Flight::default()));
+        };
+        for number in 0..whole {
+            visit(&mut self.frames.elements(number));
+        }
+        self.frames.drop_whole();
+        Ok(Some(read))
     }
 
     /// The reply with this number of the flight that landed last.

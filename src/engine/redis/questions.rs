@@ -157,6 +157,19 @@ impl Flight {
         self.title = "INFO";
     }
 
+    /// Which notifications the server sends.
+    pub fn notifications(&mut self) {
+        self.writer
+            .command(&[b"CONFIG", b"GET", b"notify-keyspace-events"]);
+        self.title = "CONFIG GET";
+    }
+
+    /// What the server has tracked by itself.
+    pub fn hot_keys(&mut self) {
+        self.writer.command(&[b"HOTKEYS", b"GET"]);
+        self.title = "HOTKEYS GET";
+    }
+
     pub fn size(&mut self) {
         self.writer.command(&[b"DBSIZE"]);
         self.title = "DBSIZE";

@@ -74,6 +74,17 @@ impl Frames {
         self.parts.shrink_to(KEPT / size_of::<Part>());
     }
 
+    /// Forgets the whole replies; what has arrived of the next one stays.
+    pub fn drop_whole(&mut self) {
+        let end = self.whole.last().copied().unwrap_or_default();
+        self.bytes.drain(..end.bytes);
+        // What was found of the next one is found again.
+        self.scanned = 0;
+        self.due = 0;
+        self.parts.clear();
+        self.whole.clear();
+    }
+
     /// Looks for the ends of replies in what has arrived; gives how many are whole.
     ///
     /// # Errors
@@ -358,6 +369,17 @@ mod tests {
             assert_eq!(frames.reply(2), b"+OK\r\n");
             assert!(!frames.has_more());
         }
+    }
+
+    #[test]
+    fn what_has_arrived_of_the_next_reply_stays() {
+        let mut frames = frames(b"+a\r\n*2\r\n:1\r\n");
+        assert_eq!(frames.view(0), View::Simple(b"a"));
+        frames.drop_whole();
+        frames.buffer().extend_from_slice(b":2\r\n");
+        assert_eq!(frames.scan(), Ok(1));
+        let found: Vec<View> = frames.elements(0).collect();
+        assert_eq!(found, [View::Array(2), View::Int(1), View::Int(2)]);
     }
 
     #[test]
