@@ -31,6 +31,10 @@ import meter
 
 ROW = "%-50s %11s %11s %7s %9s  %s"
 MIB = 1 << 20
+# Before anything of ours runs. A machine with other work wakes up quickly, and redis-cli waits for that
+# all the time.
+LOAD = os.getloadavg()[0]
+IS_QUIET = LOAD < 0.7
 
 
 class Private:
@@ -161,11 +165,6 @@ def beside(lines, what, mine, theirs, of, aim):
     lines.row(what, seconds(middle(mine, of)), seconds(middle(theirs, of)), ratio, aim)
 
 
-def is_quiet():
-    """A machine with other work wakes up quickly, which is what redis-cli waits for all the time."""
-    return os.getloadavg()[0] < 0.7
-
-
 def agrees(lines, data, truth):
     types = {row["type"]: row["keys"] for row in data["types"]}
     folders = {row["prefix"]: row["keys"] for row in data["prefixes"]}
@@ -177,7 +176,7 @@ def agrees(lines, data, truth):
 
 def facts(lines, program, server, redis_cli, keys, rounds):
     ours = [program, server.url, "analyze", "--full-speed", "--ask", "type,ttl,size", "-o", "json"]
-    peers = [("--memkeys", ["--memkeys"], 0.3 if is_quiet() else 0.6, 0.65)]
+    peers = [("--memkeys", ["--memkeys"], 0.3 if IS_QUIET else 0.6, 0.65)]
     if knows_count(redis_cli):
         peers.append(("--keystats --count 1000", ["--keystats", "--count", "1000"], 0.9, 0.85))
     for name, words, wall, cpu in peers:
@@ -346,8 +345,7 @@ def main():
     asked = arguments.parse_args()
     keys, rounds, span = (50_000, 1, 1.0) if asked.quick else (asked.keys, asked.rounds, 4.0)
     program, redis_cli = meter.program(), meter.peer(asked.redis_cli)
-    load = os.getloadavg()[0]
-    print("%d keys, %d rounds, %s; load %.1f: a %s machine" % (keys, rounds, asked.server, load, "quiet" if is_quiet() else "busy"))
+    print("%d keys, %d rounds, %s; load %.1f: a %s machine" % (keys, rounds, asked.server, LOAD, "quiet" if IS_QUIET else "busy"))
     server, lines = Redis(asked.server), Lines()
     try:
         truth = fill.fill_redis(server.path, keys)
