@@ -179,10 +179,8 @@ pub fn keys_of(words: &[Vec<u8>]) -> Vec<&[u8]> {
     let Some((name, arguments)) = words.split_first() else {
         return Vec::new();
     };
-    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let known = KEYS
-        .iter()
-        .find(|(_, names)| names.contains(&name.as_str()));
+    let is_it = |other: &&str| other.as_bytes().eq_ignore_ascii_case(name);
+    let known = KEYS.iter().find(|(_, names)| names.iter().any(is_it));
     let number = |at: usize| -> usize {
         let word = arguments
             .get(at)
