@@ -22,7 +22,7 @@ use crate::analysis::scale::Scale;
 use crate::analysis::spread::Histogram;
 use crate::analysis::tally::Kinds;
 use crate::analysis::top::{Seat, Top};
-use crate::model::{Bytes, Coverage, Lack, Told, UnixMs, WalkCost, WalkKey};
+use crate::model::{Account, Bytes, Coverage, Lack, Told, UnixMs, WalkCost, WalkKey};
 
 pub use ids::collapse;
 pub use report::{Figure, Report, UsageReport, Via};
@@ -77,6 +77,7 @@ pub struct Circumstances {
     pub coverage: Coverage,
     pub cost: WalkCost,
     pub lacks: Vec<Lack>,
+    pub account: Option<Account>,
 }
 
 /// Takes keys in, one by one. It can be kept and gone on with later.
@@ -177,7 +178,9 @@ impl Analysis {
         Report {
             via: circumstances.via,
             at,
-            keys: if scale.is_exact() {
+            keys: if let Some(keys) = counted_by_the_server(&circumstances) {
+                Figure::exact(keys)
+            } else if scale.is_exact() {
                 Figure::exact(self.keys)
             } else {
                 Figure::exact(circumstances.coverage.of.unwrap_or(self.keys))
@@ -196,6 +199,7 @@ impl Analysis {
             coverage: circumstances.coverage,
             cost: circumstances.cost,
             lacks: circumstances.lacks,
+            account: circumstances.account,
         }
     }
 
@@ -225,6 +229,15 @@ impl Analysis {
             self.longest.offer(&seat(length));
         }
     }
+}
+
+/// Before any key was seen, the server's own count is what is known of them.
+fn counted_by_the_server(circumstances: &Circumstances) -> Option<u64> {
+    let coverage = &circumstances.coverage;
+    let account = circumstances.account.as_ref();
+    account
+        .filter(|_| coverage.seen == 0 && !coverage.is_complete)
+        .and_then(|account| account.keys)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a cache is: plain values without I/O, clock or terminal.
 
+mod account;
 mod change;
 mod duration;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub mod units;
 mod value;
 mod walk;
 
+pub use account::{Account, CommandTime, OwnBucket, OwnSpread, SpreadUnit};
 pub use change::{Change, KeyOutcome, Outcome, Preview};
 pub use duration::{DurationError, DurationExpr, ExprError, parse_duration};
 pub use feature::{Feature, Features, Missing};

@@ -3,6 +3,7 @@
 //! What is estimated carries a `~` and its interval on the screen, `"exact": false` and
 //! `NAME_interval` in JSON, and `NAME_low` and `NAME_high` in CSV.
 
+mod account;
 pub mod growth;
 mod json;
 mod sections;

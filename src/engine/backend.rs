@@ -7,8 +7,8 @@ use crate::engine::memcached::{MemcachedHot, MemcachedServer, MemcachedWalk};
 use crate::engine::redis::{RedisDraws, RedisHot, RedisServer, RedisWalk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Features, HotAsk, HotReport, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview,
-    Protocol, Sample, Target, Value, WalkAsk, WalkPage, Window,
+    Account, Change, Features, HotAsk, HotReport, Key, KeyCard, KeyRow, Outcome, Pace, Preflight,
+    Preview, Protocol, Sample, Target, Value, WalkAsk, WalkPage, Window,
 };
 
 /// A server that can be asked. Connections open when first needed and again after they broke; every
@@ -19,6 +19,9 @@ pub trait Backend: Send + Sync {
 
     /// One reading of everything the overview shows, in one flight on the probe connection.
     fn sample(&self) -> impl Future<Output = Result<Sample, Fault>> + Send;
+
+    /// What the server keeps count of by itself, in one flight: a first answer that costs no walk.
+    fn account(&self) -> impl Future<Output = Result<Account, Fault>> + Send;
 
     /// Starts a walk over the keys. `Walk::step` does the work.
     fn walk(&self, ask: WalkAsk) -> impl Future<Output = Result<Walk, Fault>> + Send;
@@ -99,6 +102,10 @@ impl Backend for Server {
 
     async fn sample(&self) -> Result<Sample, Fault> {
         forward!(self, server => server.sample().await)
+    }
+
+    async fn account(&self) -> Result<Account, Fault> {
+        forward!(self, server => server.account().await)
     }
 
     async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {

@@ -30,8 +30,8 @@ use std::time::{Duration, Instant};
 use crate::engine::{Backend, Draws, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Feature, Features, Key, KeyCard, KeyRow, Missing, Outcome, Preflight, PreflightNote,
-    Preview, Sample, Target, Value, Verdict, WalkAsk, Window,
+    Account, Change, Feature, Features, Key, KeyCard, KeyRow, Missing, Outcome, Preflight,
+    PreflightNote, Preview, Sample, Target, Value, Verdict, WalkAsk, Window,
 };
 
 use codec::{Refusal, RefusalKind, Reply};
@@ -260,6 +260,10 @@ impl Backend for MemcachedServer {
             unsupported,
             raw: general.rows().to_vec(),
         })
+    }
+
+    async fn account(&self) -> Result<Account, Fault> {
+        self.sample().await.map(|sample| stats::account(&sample))
     }
 
     async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {

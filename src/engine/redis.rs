@@ -4,6 +4,7 @@
 //! The heartbeat has a link of its own; what a person asks for goes over the other one, so that a
 //! slow answer there delays no sample.
 
+mod account;
 mod apply;
 mod bookmark;
 mod card;
@@ -47,8 +48,9 @@ use crate::engine::redis::sample::Taken;
 use crate::engine::{Backend, Draws, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Clients, Counters, Database, Engine, Features, HotAsk, Identity, Key, KeyCard, KeyRow,
-    Memory, Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk, Window,
+    Account, Change, Clients, Counters, Database, Engine, Features, HotAsk, Identity, Key, KeyCard,
+    KeyRow, Memory, Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk,
+    Window,
 };
 
 pub use draws::RedisDraws;
@@ -106,6 +108,10 @@ impl Backend for RedisServer {
 
     async fn sample(&self) -> Result<Sample, Fault> {
         self.0.sample().await
+    }
+
+    async fn account(&self) -> Result<Account, Fault> {
+        account::account(&self.0).await
     }
 
     async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {

@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 
 use crate::analysis::{Analysis, AnalysisAsk, Circumstances, Report, Via};
 use crate::engine::{Backend, Draws, Fault, Server, Walk};
-use crate::model::{Bytes, Coverage, Lack, Pace, UnixMs, WalkAsk, WalkCost, WalkPage};
+use crate::model::{
+    Account, Bytes, Coverage, Lack, Missing, Pace, UnixMs, WalkAsk, WalkCost, WalkPage,
+};
 
 /// Pages that may wait for whoever analyses.
 const AHEAD: usize = 4;
@@ -46,6 +48,8 @@ pub struct Node {
     pub coverage: Coverage,
     pub cost: WalkCost,
     pub lacks: Vec<Lack>,
+    /// What the server counts by itself; `None` before it was asked, and where it would not say.
+    pub account: Option<Account>,
     /// Why it was not walked to the end.
     pub fault: Option<Fault>,
     pub note: Option<String>,
@@ -56,6 +60,7 @@ pub struct Node {
 #[derive(Debug)]
 enum Step {
     Walking { place: String, note: Option<String> },
+    Account(Box<Account>),
     Page(Box<WalkPage>),
     Ended,
     Failed(Fault),
@@ -81,6 +86,7 @@ impl Survey {
                 coverage: Coverage::default(),
                 cost: WalkCost::default(),
                 lacks: Vec::new(),
+                account: None,
                 fault: None,
                 note: None,
                 is_done: false,
@@ -124,6 +130,7 @@ impl Survey {
         let node = &mut self.nodes[number];
         match step {
             Step::Walking { place, note } => (node.place, node.note) = (place, note),
+            Step::Account(account) => node.account = Some(*account),
             Step::Page(page) => node.take(*page, &self.ask),
             Step::Ended => node.is_done = true,
             Step::Failed(fault) => {
@@ -158,6 +165,7 @@ impl Survey {
             coverage: self.coverage(),
             cost: self.cost(),
             lacks: self.lacks(),
+            account: self.account(),
         };
         match self.nodes.as_slice() {
             [node] => node.analysis.report(at, circumstances),
@@ -211,6 +219,15 @@ impl Survey {
             },
             backs_off: all.backs_off.or(one.backs_off),
         })
+    }
+
+    fn account(&self) -> Option<Account> {
+        let accounts: Option<Vec<&Account>> = self
+            .nodes
+            .iter()
+            .map(|node| node.account.as_ref())
+            .collect();
+        Account::of_all(accounts?.into_iter())
     }
 
     fn lacks(&self) -> Vec<Lack> {
@@ -272,8 +289,22 @@ impl Surveyor {
             note,
         };
         self.say(walking).await;
+        match walked.account().await {
+            // Nothing else is told then, and a count that is not known is not 0.
+            Ok(account) if ask.via == Via::Stats && account.keys.is_none() => {
+                let why = "the server would not say how many keys it has".to_owned();
+                return Err(Fault::Missing(Missing(why)));
+            }
+            Ok(account) => {
+                self.say(Step::Account(Box::new(account))).await;
+            }
+            // Whoever asks for nothing else has to know; a walk tells of the same trouble itself.
+            Err(fault) if ask.via == Via::Stats => return Err(fault),
+            Err(fault) => tracing::debug!(%fault, "the server's own account is not known"),
+        }
         let mut source = match ask.via {
             Via::Scan => Source::Walk(walked.walk(ask.walk.clone()).await?),
+            Via::Stats => return Ok(()),
             Via::Sample => Source::Draws(Box::new(walked.draws(ask.walk.clone()).await?)),
         };
         loop {

@@ -29,6 +29,7 @@ const REDIS_READS: &[&str] = &[
     "INFO",
     "LLEN",
     "LRANGE",
+    "MEMORY STATS",
     "MEMORY USAGE",
     "OBJECT ENCODING",
     "OBJECT FREQ",

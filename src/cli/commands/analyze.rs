@@ -24,7 +24,8 @@ use crate::model::{Bytes, Target, WalkAsk, Wants, parse_duration, units};
 /// prefix with its keys and bytes; parts of names that are ids count as one
 /// (`user:*:profile`). The keyspace is walked on a budget of 5 % of a core of the
 /// server; --full-speed lifts it, and --via sample draws keys at random and tells
-/// within which interval the truth lies. Nothing is changed, idle times and
+/// within which interval the truth lies; --via stats prints at once what the
+/// server counts by itself, which stands in every other report, too. Nothing is changed, idle times and
 /// frequencies stay as they are; our questions add to the server's count of hits,
 /// and the report says by how much. Ctrl-C prints what was seen so far.
 ///
@@ -47,7 +48,7 @@ pub struct AnalyzeArgs {
     /// Glob that names must match
     pattern: Option<String>,
 
-    /// Where the answers come from: all keys, or keys drawn at random
+    /// Where the answers come from
     #[arg(long, value_name = "WAY", value_enum, default_value = "scan")]
     via: Way,
 
@@ -104,8 +105,12 @@ pub struct PrefixArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Way {
+    /// All keys, one after the other
     Scan,
+    /// Keys drawn at random, with the interval that holds the truth
     Sample,
+    /// What the server counts by itself; no key is asked
+    Stats,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -140,6 +145,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         via: match args.via {
             Way::Scan => Via::Scan,
             Way::Sample => Via::Sample,
+            Way::Stats => Via::Stats,
         },
         analysis: args.prefixes.analysis(&targets[0], args.top),
         prefers_replica: args.replica,

@@ -79,6 +79,7 @@ const READING: &[Reading] = &[
     // The keyspace and its keys.
     reads("SCAN",     Uncounted),
     family("MEMORY",  "USAGE",    Uncounted),
+    family("MEMORY",  "STATS",    Uncounted),
     reads("EXISTS",   Counted(Number(0))),
     reads("TYPE",     Counted(WordNone)),
     reads("PTTL",     Counted(Number(-2))),

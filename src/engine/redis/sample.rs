@@ -154,7 +154,7 @@ fn memory(info: &Info) -> Memory {
     }
 }
 
-fn databases(info: &Info) -> Option<Vec<Database>> {
+pub(super) fn databases(info: &Info) -> Option<Vec<Database>> {
     let mut databases: Vec<Database> = info
         .lines()
         .filter_map(|(name, value)| {

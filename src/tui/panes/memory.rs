@@ -225,6 +225,8 @@ fn report(cx: &mut Cx, report: Report) {
         SurveyStep::Report(report) => {
             // A walk that has seen little says less than the sample before it.
             let is_better = match &memory.report {
+                // Nor does one that knows the server's own counts alone.
+                Some(_) if report.coverage.seen == 0 && !report.coverage.is_complete => false,
                 Some(before) => {
                     report.coverage.is_complete
                         || before.via == report.via

@@ -55,6 +55,12 @@ pub fn lines(shell: &Shell, deck: &Deck) -> usize {
 
 fn columns(shell: &Shell, report: &Report, area: Rect) -> Vec<(Rect, Vec<Line<'static>>)> {
     let page = |area: Rect| Page::new(shell.theme, usize::from(area.width), shell.now, report);
+    if report.coverage.seen == 0 {
+        // No key has told anything yet: empty tables would say that there is nothing.
+        let mut page = page(area);
+        page.account();
+        return vec![(area, page.finish())];
+    }
     if area.width < WIDE {
         let mut page = page(area);
         page.spreads();
@@ -82,6 +88,7 @@ fn head(shell: &Shell, deck: &Deck, report: &Report, cells: usize) -> Vec<Line<'
     let memory = &deck.memory;
     let size = match report.bytes {
         Some(figure) => with_error(figure, page::bytes(figure)),
+        None if report.coverage.seen == 0 => "none of them told its size yet".to_owned(),
         None => format!("bytes {}", theme.unknown()),
     };
     let keys = with_error(report.keys, page::keys(report.keys));
