@@ -113,6 +113,10 @@ impl Analysis {
         }
     }
 
+    pub fn ask(&self) -> &AnalysisAsk {
+        &self.ask
+    }
+
     pub fn keys(&self) -> u64 {
         self.keys
     }

@@ -16,4 +16,4 @@ pub mod worker;
 
 pub use backend::{Backend, Draws, Hot, Server, Walk};
 pub use fault::{Fault, Kind};
-pub use survey::{Node, Survey, SurveyAsk};
+pub use survey::{Kept, Node, Survey, SurveyAsk};

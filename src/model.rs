@@ -37,5 +37,6 @@ pub use ttl::{Ttl, TtlError, TtlExpr, TtlWish};
 pub use units::{Bytes, SizeError, UnixMs};
 pub use value::{Part, StreamEntry, Value, Window};
 pub use walk::{
-    Coverage, Encoding, Lack, Pace, Share, Told, WalkAsk, WalkCost, WalkKey, WalkPage, Wants,
+    Coverage, Encoding, Lack, Pace, Share, Told, WalkAsk, WalkCost, WalkKey, WalkMark, WalkPage,
+    Wants,
 };

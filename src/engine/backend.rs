@@ -74,6 +74,14 @@ impl Server {
         }
     }
 
+    /// The database that is looked at.
+    pub fn database(&self) -> u32 {
+        match self {
+            Self::Redis(server) => server.database(),
+            Self::Memcached(_) => 0,
+        }
+    }
+
     /// A replica of it to read from.
     ///
     /// # Errors

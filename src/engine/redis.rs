@@ -86,6 +86,10 @@ impl RedisServer {
         self.0.work.place()
     }
 
+    pub fn database(&self) -> u32 {
+        self.0.target.database
+    }
+
     /// A server for the target. Connects when first asked something.
     pub fn at(target: Target) -> Self {
         let common = Arc::<Common>::default();

@@ -518,6 +518,103 @@ fn interrupted_it_prints_what_was_seen() {
     assert_eq!(data["exact"], false);
 }
 
+/// Begins a walk that is kept in the file, and interrupts it when it has asked a few keys.
+fn interrupted(server: &RedisServer, file: &str) -> Value {
+    let before = called(server, "type");
+    let words = [
+        &server.url(),
+        "analyze",
+        "--budget",
+        "0.1",
+        "--resume",
+        file,
+        "-o",
+        "json",
+    ];
+    let running = Call::new(words).start(&Home::new());
+    wait::until("the walk asks", PATIENCE, || {
+        (called(server, "type") > before + 50).then_some(())
+    });
+    running.signal(Signal::INT);
+    let run = running.wait();
+    assert_eq!(run.code(), Some(130), "{}", run.err());
+    let answer = run.json();
+    let warnings = answer["warnings"].to_string();
+    assert!(warnings.contains("goes on from there"), "{warnings}");
+    answer["data"].clone()
+}
+
+fn called(server: &RedisServer, command: &str) -> u64 {
+    let stats = server.cmd(&[b"INFO", b"commandstats"]);
+    let line = format!("cmdstat_{command}:calls=");
+    let calls = stats
+        .text()
+        .split(&line)
+        .nth(1)
+        .and_then(|rest| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().expect("a number"))
+}
+
+#[test]
+fn an_interrupted_walk_goes_on_where_it_stood() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        let truth = fill(&server, 20_000);
+        let home = Home::new();
+        let file = home.path().join("kept.json").display().to_string();
+        let first = interrupted(&server, &file);
+        let again = interrupted(&server, &file);
+        let seen = |data: &Value| data["coverage"]["seen"].as_u64().expect("a count");
+        assert!(seen(&again) > seen(&first) && seen(&again) < 20_000);
+        let asked = called(&server, "type");
+        let data = analyzed(&server, &["--full-speed", "--resume", &file]);
+        check(&data, &truth);
+        assert_eq!(data["coverage"]["restarts"], 0);
+        // What was told was not asked for again.
+        let asked = called(&server, "type") - asked;
+        assert!(asked <= 20_000 - seen(&first), "{asked}");
+        let trips = |data: &Value| data["cost"]["round_trips"].as_u64().expect("a count");
+        assert!(trips(&data) > trips(&again) && trips(&again) > trips(&first));
+        assert!(
+            !std::path::Path::new(&file).exists(),
+            "it is of no more use"
+        );
+    }
+}
+
+#[test]
+fn a_kept_walk_is_of_one_run_of_one_server_and_of_one_question() {
+    let mut server = RedisServer::plain(Flavor::Redis);
+    fill(&server, 20_000);
+    let home = Home::new();
+    let file = home.path().join("kept.json").display().to_string();
+    interrupted(&server, &file);
+    let url = server.url();
+    let run = cachedeck([&url, "analyze", "user:*", "--resume", &file]);
+    assert_eq!(run.code(), Some(2));
+    assert!(
+        run.err().contains("it is of another walk: keys * of"),
+        "{}",
+        run.err()
+    );
+    let run = cachedeck([&url, "analyze", "--delimiter", "/", "--resume", &file]);
+    assert_eq!(run.code(), Some(2));
+    // Its keys went with the server: what was seen of them must not be counted.
+    server.restart();
+    let truth = fill(&server, 3_000);
+    let data = analyzed(&server, &["--full-speed", "--resume", &file]);
+    assert_eq!(
+        (&data["keys"], &data["coverage"]["restarts"]),
+        (&truth.keys.into(), &1.into())
+    );
+    std::fs::write(&file, "{}").expect("a file");
+    let run = cachedeck([&url, "analyze", "--resume", &file]);
+    assert_eq!(run.code(), Some(2));
+    let memcached = MemcachedServer::start(memcached::Options::default());
+    let run = cachedeck([&memcached.url(), "analyze", "--resume", &file]);
+    assert!(run.err().contains("at once"), "{}", run.err());
+}
+
 #[test]
 fn the_tree_counts_below_a_prefix() {
     let server = RedisServer::plain(Flavor::Redis);
