@@ -18,7 +18,7 @@ use crate::analysis::report::Via;
 use crate::cli::output::{Answer, Look, Sheet};
 use crate::model::{Coverage, Lack, Wants};
 
-pub use sections::ratio;
+pub use sections::{ratio, unknown};
 pub use tree::{Order, Tree};
 
 /// A report, with what was asked for and how it came about.

@@ -335,14 +335,14 @@ impl Spent {
         }
     }
 
-    fn and(self, cost: WalkCost) -> WalkCost {
+    fn and(self, cost: &WalkCost) -> WalkCost {
         WalkCost {
             elapsed: self.elapsed + cost.elapsed,
             server: self.server + cost.server,
             round_trips: self.round_trips + cost.round_trips,
             commands: self.commands + cost.commands,
             lookups: self.lookups + cost.lookups,
-            ..cost
+            ..cost.clone()
         }
     }
 }
@@ -358,7 +358,7 @@ impl Node {
         }
         self.coverage = page.coverage;
         self.mark = page.mark;
-        self.cost = self.spent.and(page.cost);
+        self.cost = self.spent.and(&page.cost);
         self.lacks = page.lacks;
     }
 }
