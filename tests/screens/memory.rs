@@ -226,9 +226,13 @@ fn a_walk_that_has_seen_little_does_not_replace_a_sample() {
     let mut little = analysed(Via::Scan);
     little.coverage.seen = 100;
     little.coverage.is_complete = false;
+    little.coverage.of = Some(1_203_991);
     screen.tell(Report::Survey {
         ticket,
         step: SurveyStep::Report(little),
     });
-    assert!(screen.shown().contains("a sample: 1,201 keys drawn"));
+    let shown = screen.shown();
+    assert!(shown.contains("a sample: 1,201 keys drawn"));
+    // That the walk goes on, and how far it is, is told all the same.
+    assert!(shown.contains("walking: 100 of 1,203,991"), "{shown}");
 }

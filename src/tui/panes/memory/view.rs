@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::analysis::{Figure, Report, Via};
-use crate::model::{Bytes, units};
+use crate::model::{Bytes, Coverage, units};
 use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
@@ -126,14 +126,21 @@ fn standing(shell: &Shell, memory: &MemoryState, report: &Report) -> String {
     let mut words = vec![source];
     match &memory.state {
         State::Running => {
-            let cost = &report.cost;
+            let (coverage, cost) = match &memory.under_way {
+                Some((coverage, cost)) => {
+                    words.push(going_on(memory.via, coverage));
+                    (coverage, cost)
+                }
+                None => (coverage, &report.cost),
+            };
+            let is_sample = memory.via == Some(Via::Sample);
             if let Some(share) = cost.share {
                 words.push(format!("{} of a core", units::percent(share)));
             }
             if let Some(left) = cost.left(coverage).filter(|_| !is_sample) {
                 words.push(format!("{} left", units::span_short(left)));
             }
-            words.extend(cost.backs_off.map(str::to_owned));
+            words.extend(cost.backs_off.map(|why| format!("slower: {why}")));
         }
         State::Paused => {
             let key = shell.keymap.key(Action::PauseSurvey);
@@ -153,6 +160,17 @@ fn standing(shell: &Shell, memory: &MemoryState, report: &Report) -> String {
     }
     let dot = shell.theme.sign(" · ", " - ");
     format!(" {}", words.join(dot))
+}
+
+/// What goes on while something better is shown.
+fn going_on(via: Option<Via>, coverage: &Coverage) -> String {
+    let seen = units::count(coverage.seen);
+    let of = coverage.of.map(|of| format!(" of {}", units::count(of)));
+    let doing = match via {
+        Some(Via::Sample) => "drawing",
+        _ => "walking",
+    };
+    format!("{doing}: {seen}{}", of.unwrap_or_default())
 }
 
 /// `~1,203,991 ±2 %`
