@@ -6,6 +6,7 @@ mod duration;
 #[cfg(test)]
 mod example;
 mod feature;
+mod glob;
 mod history;
 mod hot;
 mod key;
@@ -23,6 +24,7 @@ pub use account::{Account, CommandTime, OwnBucket, OwnSpread, SpreadUnit};
 pub use change::{Change, KeyOutcome, Outcome, Preview};
 pub use duration::{DurationError, DurationExpr, ExprError, parse_duration};
 pub use feature::{Feature, Features, Missing};
+pub use glob::Glob;
 pub use history::History;
 pub use hot::{HotAsk, HotEnd, HotKey, HotReport, HotVia};
 pub use key::{ItemFacts, Key, KeyCard, KeyFacts, KeyKind, KeyRow};

@@ -26,10 +26,9 @@ use crate::engine::memcached::codec::{Refusal, RefusalKind};
 use crate::engine::memcached::command::Command;
 use crate::engine::memcached::conn::Hello;
 use crate::engine::memcached::dialect::Version;
-use crate::engine::memcached::wire::Glob;
 use crate::engine::memcached::{MemcachedServer, Stats};
 use crate::engine::{Fault, dial};
-use crate::model::{Coverage, Feature, Place, WalkAsk, WalkPage};
+use crate::model::{Coverage, Feature, Glob, Place, WalkAsk, WalkPage};
 
 use drain::{Drain, Start};
 use page::{Page, Times};

@@ -15,8 +15,7 @@ use crate::engine::memcached::dump::{DumpItem, DumpLine, DumpReader};
 use crate::engine::memcached::stats::Stats;
 use crate::engine::memcached::walk::page::Page;
 use crate::engine::memcached::walk::{Shared, THROW_AWAY};
-use crate::engine::memcached::wire::Glob;
-use crate::model::{Coverage, Target, WalkCost};
+use crate::model::{Coverage, Glob, Target, WalkCost};
 
 const READ_AT_ONCE: usize = 256 << 10;
 const ITEMS_A_PAGE: usize = 1_000;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::engine::memcached::clock::Clock;
 use crate::engine::memcached::dump::DumpItem;
-use crate::engine::memcached::wire::{Glob, decode_uri};
+use crate::engine::memcached::wire::decode_uri;
 use crate::model::{
-    Bytes, Coverage, Encoding, Key, KeyKind, Told, Ttl, UnixMs, WalkCost, WalkKey, WalkPage,
+    Bytes, Coverage, Encoding, Glob, Key, KeyKind, Told, Ttl, UnixMs, WalkCost, WalkKey, WalkPage,
 };
 
 /// Before the name: expiry, last access, size, length of the name, class.
