@@ -1,0 +1,9 @@
+//! Snapshot files: vectors that others wrote, files that were damaged, and what real servers save.
+
+mod common;
+
+mod rdb {
+    mod damage;
+    mod told;
+    mod vectors;
+}
