@@ -6,6 +6,7 @@
 pub mod backend;
 pub mod dial;
 pub mod fault;
+mod file;
 mod gate;
 mod governor;
 pub mod memcached;

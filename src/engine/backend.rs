@@ -3,12 +3,13 @@
 use std::future::Future;
 
 use crate::engine::Fault;
+use crate::engine::file::{FileServer, FileWalk};
 use crate::engine::memcached::{MemcachedHot, MemcachedServer, MemcachedWalk};
 use crate::engine::redis::{RedisDraws, RedisHot, RedisServer, RedisWalk};
 use crate::guard::Permit;
 use crate::model::{
-    Account, Change, Features, HotAsk, HotReport, Key, KeyCard, KeyRow, Outcome, Pace, Preflight,
-    Preview, Protocol, Sample, Target, Value, WalkAsk, WalkPage, Window,
+    Account, Change, Features, HotAsk, HotReport, Key, KeyCard, KeyRow, Missing, Outcome, Pace,
+    Place, Preflight, Preview, Protocol, Sample, Target, Value, WalkAsk, WalkPage, Window,
 };
 
 /// A server that can be asked. Connections open when first needed and again after they broke; every
@@ -55,11 +56,15 @@ pub trait Backend: Send + Sync {
 pub enum Server {
     Redis(RedisServer),
     Memcached(Box<MemcachedServer>),
+    File(FileServer),
 }
 
 impl Server {
     /// A server for the target. Connects when first asked something.
     pub fn at(target: Target) -> Self {
+        if let Place::File(_) = target.place {
+            return Self::File(FileServer::at(target));
+        }
         match target.protocol {
             Protocol::Redis => Self::Redis(RedisServer::at(target)),
             Protocol::Memcached => Self::Memcached(Box::new(MemcachedServer::at(target))),
@@ -71,6 +76,7 @@ impl Server {
         match self {
             Self::Redis(server) => server.place().to_owned(),
             Self::Memcached(server) => server.place(),
+            Self::File(server) => server.place().to_owned(),
         }
     }
 
@@ -79,6 +85,14 @@ impl Server {
         match self {
             Self::Redis(server) => server.database(),
             Self::Memcached(_) => 0,
+            Self::File(server) => server.database(),
+        }
+    }
+
+    /// Waits for what a first answer may lack: a file is counted while it is read. Servers know at once.
+    pub async fn settle(&self) {
+        if let Self::File(file) = self {
+            file.settle().await;
         }
     }
 
@@ -90,6 +104,7 @@ impl Server {
         match self {
             Self::Redis(server) => server.replica().await.map(Self::Redis),
             Self::Memcached(_) => Err("Memcached has no replication".to_owned()),
+            Self::File(_) => Err("a snapshot file has no replication".to_owned()),
         }
     }
 }
@@ -99,6 +114,7 @@ macro_rules! forward {
         match $self {
             Server::Redis($server) => $call,
             Server::Memcached($server) => $call,
+            Server::File($server) => $call,
         }
     };
 }
@@ -164,6 +180,11 @@ impl Server {
                 let hot = server.fetches(ask).await?;
                 Hot::Memcached(server, Box::new(hot))
             }
+            Self::File(_) => {
+                let why = "a snapshot file does not tell what is asked for; `analyze` shows how \
+                           often keys were used, where an LFU policy counted it";
+                return Err(Fault::Missing(Missing(why.to_owned())));
+            }
         })
     }
 }
@@ -227,6 +248,7 @@ impl Draws {
 pub enum Walk {
     Redis(Box<RedisWalk>),
     Memcached(MemcachedWalk),
+    File(FileWalk),
 }
 
 impl Walk {
@@ -234,8 +256,8 @@ impl Walk {
     pub fn set_pace(&mut self, pace: Pace) {
         match self {
             Self::Redis(walk) => walk.set_pace(pace),
-            // A dump goes as fast as the server's crawler.
-            Self::Memcached(_) => {}
+            // A dump goes as fast as the server's crawler, and a file is read as fast as it comes.
+            Self::Memcached(_) | Self::File(_) => {}
         }
     }
 
@@ -247,6 +269,7 @@ impl Walk {
         match self {
             Self::Redis(walk) => walk.step().await,
             Self::Memcached(walk) => walk.step().await,
+            Self::File(walk) => walk.step().await,
         }
     }
 }

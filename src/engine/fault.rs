@@ -57,6 +57,9 @@ pub enum Fault {
     /// The server is up and not ready (loading its dataset, busy with a script).
     #[error("{place} is not ready: {why}")]
     NotReady { place: String, why: String },
+    /// A file that is not what it should be, or not whole.
+    #[error("{place}: {why}")]
+    Damaged { place: String, why: String },
     #[error("{}", .0.0)]
     Missing(Missing),
     /// A command that is not on the list of reading commands was about to be sent without permit.
@@ -95,7 +98,10 @@ impl Fault {
             Self::Login { .. } | Self::NotPermitted { .. } => Kind::Permission,
             Self::NoPermit { .. } => Kind::Guard,
             Self::Setup(_) => Kind::Setup,
-            Self::Refused { .. } | Self::TooLarge { .. } | Self::Missing(_) => Kind::Answer,
+            Self::Refused { .. }
+            | Self::TooLarge { .. }
+            | Self::Damaged { .. }
+            | Self::Missing(_) => Kind::Answer,
         }
     }
 

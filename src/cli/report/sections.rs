@@ -91,8 +91,11 @@ impl Page {
         let Some(account) = &shown.report.account else {
             return;
         };
-        self.heading(account::HEADING);
-        self.text += &account::text(account, shown.report.via, self.look);
+        let words = account::text(account, shown.report.via, self.look);
+        if !words.is_empty() {
+            self.heading(account::HEADING);
+            self.text += &words;
+        }
     }
 
     fn types(&mut self, shown: &Shown) {

@@ -265,7 +265,7 @@ fn is_passing(refusal: &Refusal) -> bool {
 
 fn is_near(place: &Place) -> bool {
     match place {
-        Place::Unix(_) => true,
+        Place::Unix(_) | Place::File(_) => true,
         Place::Tcp { host, .. } => {
             host == "localhost"
                 || host

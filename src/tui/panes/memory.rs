@@ -123,7 +123,7 @@ fn mouse(cx: &mut Cx, mouse: MouseEvent, _: Rect) -> Handled {
 }
 
 fn can_sample(deck: &Deck) -> bool {
-    deck.target.protocol == Protocol::Redis
+    deck.target.protocol == Protocol::Redis && deck.features.need(Feature::Counters).is_ok()
 }
 
 /// Begins anew; what was found out before stays on the screen until there is something better.
