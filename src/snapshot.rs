@@ -1,0 +1,4 @@
+//! Snapshots as files: what stands in them, and how they are kept.
+
+pub mod items;
+pub mod keeping;
