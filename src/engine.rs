@@ -9,6 +9,7 @@ pub mod fault;
 mod gate;
 mod governor;
 pub mod memcached;
+mod progress;
 pub mod redis;
 mod survey;
 mod tls;
@@ -16,4 +17,6 @@ pub mod worker;
 
 pub use backend::{Backend, Draws, Hot, Server, Walk};
 pub use fault::{Fault, Kind};
+pub use memcached::{MemcachedTake, TakeAsk, TakeTally};
+pub use progress::Progress;
 pub use survey::{Node, Survey, SurveyAsk};

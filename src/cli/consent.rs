@@ -179,6 +179,10 @@ fn headline(change: &Change) -> String {
         }
         Change::Delete { keys: all } => format!("Delete {}", keys(all.len())),
         Change::Snapshot => "Write a snapshot".to_owned(),
+        Change::Restore(restore) => format!(
+            "Restore from {}",
+            text::escape(restore.source.as_os_str().as_encoded_bytes())
+        ),
     }
 }
 

@@ -33,6 +33,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("ttl",             include_str!("../schemas/ttl.json")),
     ("delete",          include_str!("../schemas/delete.json")),
     ("snapshot create", include_str!("../schemas/snapshot-create.json")),
+    ("snapshot fetch",  include_str!("../schemas/snapshot-fetch.json")),
     ("snapshot status", include_str!("../schemas/snapshot-status.json")),
     ("replication",     include_str!("../schemas/replication.json")),
     ("profiles",        include_str!("../schemas/profiles.json")),

@@ -1,4 +1,5 @@
-//! `snapshot …`: trigger one, follow it, look back.
+//! `snapshot …`: trigger one, follow it, look back, take one as a file.
 
 pub mod create;
+pub mod fetch;
 pub mod status;
