@@ -17,6 +17,6 @@ pub mod worker;
 
 pub use backend::{Backend, Draws, Hot, Server, Walk};
 pub use fault::{Fault, Kind};
-pub use memcached::{MemcachedTake, TakeAsk, TakeTally};
+pub use memcached::{Glob, MemcachedTake, TakeAsk, TakeTally};
 pub use progress::Progress;
 pub use survey::{Node, Survey, SurveyAsk};

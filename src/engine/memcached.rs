@@ -46,6 +46,7 @@ use stats::{NO_REPLICATION, NO_SNAPSHOTS, OwnLookups, Stats};
 pub use fetches::MemcachedHot;
 pub use take::{MemcachedTake, TakeAsk, TakeTally};
 pub use walk::MemcachedWalk;
+pub use wire::Glob;
 
 /// Settings change by a restart, or by hand; asking for them with every sample would double it.
 const SETTINGS_EVERY: Duration = Duration::from_secs(60);

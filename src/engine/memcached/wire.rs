@@ -80,7 +80,7 @@ pub(super) fn decode_uri(word: &[u8], key: &mut Vec<u8>) {
 /// A glob as Redis understands it: `*`, `?`, `[a-z]`, `[^a-z]`, `\` before what stands for itself.
 /// Works on bytes and in the product of the lengths at worst.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Glob(Vec<Part>);
+pub struct Glob(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
