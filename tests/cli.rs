@@ -6,6 +6,7 @@ mod cli {
     mod errors;
     mod forms;
     mod hot;
+    mod items;
     mod reading;
     mod schemas;
     mod surveying;

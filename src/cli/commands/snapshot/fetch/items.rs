@@ -47,6 +47,9 @@ pub fn run(call: &mut Call, visit: &Visit, wish: Wish) -> Result<Next, Failure> 
     if wish.is_stdout() {
         // Stdout is the file.
         eprint!("{}", answer.text(Look::plain()));
+        for warning in &envelope.warnings {
+            eprintln!("warning: {warning}");
+        }
     } else {
         call.output().answer(&envelope, &answer)?;
     }
@@ -294,9 +297,6 @@ impl Answer for Answered<'_> {
             if many > 0 {
                 lines.push(format!("{:>9}  {what}", count(many)));
             }
-        }
-        for warning in self.taken.warnings() {
-            lines.push(format!("note: {warning}"));
         }
         lines.join("\n") + "\n"
     }
