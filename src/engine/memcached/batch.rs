@@ -3,6 +3,8 @@
 //! What is copied item by item goes out in batches: no allocation an item. The promise of `command`
 //! stands all the same: the connection checks every line of a batch before any byte of it is sent.
 
+use std::io::Write;
+
 use crate::engine::memcached::command::{is_covered, only_reads};
 use crate::engine::memcached::wire::{LONGEST_KEY, encode_key, is_plain};
 use crate::model::Change;
@@ -88,26 +90,25 @@ impl Batch {
                 let Some(is_encoded) = self.name(item.key, 3) else {
                     return false;
                 };
-                let mut rest = format!(" {length}");
+                self.number(" ", length as u64);
                 if item.flags > 0 {
-                    rest += &format!(" F{}", item.flags);
+                    self.number(" F", item.flags.into());
                 }
                 if item.expiry > 0 {
-                    rest += &format!(" T{}", item.expiry);
+                    self.number(" T", item.expiry.into());
                 }
                 if let Some(cas) = item.cas {
-                    rest += &format!(" E{cas}");
+                    self.number(" E", cas);
                 }
                 if item.only_new {
-                    rest += " ME";
+                    self.bytes.extend_from_slice(b" ME");
                 }
                 if item.tells_cas {
-                    rest += " c";
+                    self.bytes.extend_from_slice(b" c");
                 }
                 if is_encoded {
-                    rest += " b";
+                    self.bytes.extend_from_slice(b" b");
                 }
-                self.bytes.extend_from_slice(rest.as_bytes());
             }
         }
         self.bytes.extend_from_slice(b"\r\n");
@@ -122,14 +123,13 @@ impl Batch {
         let Some(is_encoded) = self.name(key, 3) else {
             return false;
         };
-        let mut rest = format!(" I C{cas}");
+        self.number(" I C", cas);
         if keeps_cas {
-            rest += &format!(" E{cas}");
+            self.number(" E", cas);
         }
         if is_encoded {
-            rest += " b";
+            self.bytes.extend_from_slice(b" b");
         }
-        self.bytes.extend_from_slice(rest.as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
         true
     }
@@ -138,6 +138,10 @@ impl Batch {
     pub fn can_name(key: &[u8], dialect: Dialect) -> bool {
         let encoded = key.len().div_ceil(3) * 4;
         is_plain(key) || (dialect == Dialect::Meta && !key.is_empty() && encoded <= LONGEST_KEY)
+    }
+
+    fn number(&mut self, word: &str, number: u64) {
+        write!(self.bytes, "{word}{number}").expect("memory takes everything");
     }
 
     /// Writes a key as it can be sent, and says whether it is base64. What was written of the command

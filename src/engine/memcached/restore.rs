@@ -176,17 +176,18 @@ impl MemcachedServer {
             .map(|row| &row.key)
             .collect();
         let (many, of) = (here.len() as u64, keys.len() as u64);
-        let looked = match survey.to_send() == of {
-            true => format!(
+        let looked = if survey.to_send() == of {
+            format!(
                 "{} of {} keys are there already",
                 units::count(many),
                 units::count(of)
-            ),
-            false => format!(
+            )
+        } else {
+            format!(
                 "of the first {} keys {} are there already",
                 units::count(of),
                 units::count(many)
-            ),
+            )
         };
         match (restore.conflict, here.first()) {
             (Conflict::Skip, Some(_)) => {
@@ -211,7 +212,7 @@ impl MemcachedServer {
         let mut reading = source::Reading::open(restore, target).map_err(Fault::Setup)?;
         while let Some(block) = reading.next().await.map_err(Fault::Setup)? {
             let mut keys = Vec::new();
-            for item in block.iter() {
+            for item in &block {
                 let item = item.map_err(|wrong| Fault::Setup(wrong.to_string()))?;
                 if reading.matches(&item) && Batch::can_name(item.key, target.dialect) {
                     keys.push(Key::new(item.key));
@@ -265,7 +266,7 @@ impl MemcachedServer {
         }
         let mut writing = Writing::begin(self, restore, permit, &target, &survey).await?;
         writing.run(progress, began).await?;
-        let (mut report, written) = writing.end()?;
+        let (mut report, written) = writing.end();
         if let (Some(before), Some(after)) =
             (target.evictions, self.stats().await?.count("evictions"))
             && after > before

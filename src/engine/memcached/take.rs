@@ -278,24 +278,27 @@ impl MemcachedTake<'_> {
             biased;
             turned = self.pipe.turn(expects), if expects || !self.pipe.is_sent() => turned,
             page = self.walk.page(), if wants_page => {
-                match page? {
-                    Some(page) => {
-                        if page.coverage.seen >= self.coverage.seen {
-                            self.coverage = page.coverage;
-                        }
-                        self.page = (page.items() > 0).then_some((page, 0));
-                    }
-                    None => {
-                        self.is_listed = true;
-                        if self.coverage.not_kept > 0 {
-                            return Err(self.too_many());
-                        }
-                    }
-                }
+                self.turn_page(page?)?;
                 Ok(())
             }
             () = tokio::time::sleep(pause), if may_send => Ok(()),
         }
+    }
+
+    fn turn_page(&mut self, page: Option<Page>) -> Result<(), Fault> {
+        let Some(page) = page else {
+            self.is_listed = true;
+            return match self.coverage.not_kept {
+                0 => Ok(()),
+                _ => Err(self.too_many()),
+            };
+        };
+        // Pages come back from the file in another order.
+        if page.coverage.seen >= self.coverage.seen {
+            self.coverage = page.coverage;
+        }
+        self.page = (page.items() > 0).then_some((page, 0));
+        Ok(())
     }
 
     fn too_many(&self) -> Fault {
@@ -307,9 +310,10 @@ impl MemcachedTake<'_> {
 
     fn has_room(&self) -> bool {
         let bytes: u64 = self.air.iter().map(|flight| flight.bytes).sum();
-        match self.governor.is_at_full_speed() {
-            true => self.air.len() < FLIGHTS && bytes < AIR_BYTES,
-            false => self.air.is_empty(),
+        if self.governor.is_at_full_speed() {
+            self.air.len() < FLIGHTS && bytes < AIR_BYTES
+        } else {
+            self.air.is_empty()
         }
     }
 

@@ -139,7 +139,7 @@ impl Shared {
         }
         match pending.spill.as_mut().map(Spill::take) {
             None | Some(Ok(spill::Taken::Nothing)) => {}
-            Some(Ok(spill::Taken::Page(page))) => return Some(Ok(Some(page))),
+            Some(Ok(spill::Taken::Page(page))) => return Some(Ok(Some(*page))),
             // One is on its way to the file.
             Some(Ok(spill::Taken::Later)) => return None,
             Some(Err(error)) => return Some(Err(lost(&error))),

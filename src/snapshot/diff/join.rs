@@ -151,10 +151,6 @@ impl Table {
     fn find(&self, hash: u64, space: u32, key: &[u8]) -> Result<usize, usize> {
         let mask = self.slots.len() - 1;
         // The lowest byte is the same in all of a partition.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "only the lower bits choose a slot"
-        )]
         let mut slot = (hash >> 16) as usize & mask;
         loop {
             let Some(place) = (self.slots[slot] as usize).checked_sub(1) else {

@@ -123,6 +123,15 @@ impl Block {
     }
 }
 
+impl<'a> IntoIterator for &'a Block {
+    type Item = Result<Item<'a>, Wrong>;
+    type IntoIter = Items<'a>;
+
+    fn into_iter(self) -> Items<'a> {
+        self.iter()
+    }
+}
+
 /// The items of a block, one by one.
 #[derive(Clone, Debug)]
 pub struct Items<'a> {

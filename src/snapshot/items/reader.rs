@@ -111,12 +111,11 @@ impl<R: Read> Reader<R> {
         match magic[MAGIC.len()] {
             _ if read < magic.len() => Err(Wrong::Cut("the head")),
             VERSION => Ok(()),
-            other => Err(Wrong::Version(
-                char::from(other)
-                    .is_ascii_graphic()
-                    .then_some(other.into())
-                    .unwrap_or('?'),
-            )),
+            other => Err(Wrong::Version(if other.is_ascii_graphic() {
+                other.into()
+            } else {
+                '?'
+            })),
         }
     }
 

@@ -211,7 +211,7 @@ fn a_value_of_a_mib_stands_in_a_block_of_its_own() {
     assert!(!block.is_crowded_by(3, 1 << 20));
     block.begin(b"big", &ItemFacts::default(), 1 << 20).unwrap();
     for _ in 0..16 {
-        block.extend(&[7; 65_536]);
+        block.extend(&vec![7; 65_536]);
     }
     assert_eq!(block.owed(), 0);
     assert!(block.is_full() && block.is_crowded_by(1, 0));

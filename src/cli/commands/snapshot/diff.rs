@@ -232,7 +232,8 @@ impl Answer for Answered {
         let mut lines = self.summary() + "\n";
         if self.tally.repeated > 0 {
             let repeated = units::count(self.tally.repeated);
-            lines += &format!("{repeated} keys came more than once; the first one counts\n");
+            lines += &repeated;
+            lines += " keys came more than once; the first one counts\n";
         }
         if !self.rows.is_empty() {
             let rows: Vec<Vec<String>> = self.rows.iter().map(Row::cells).collect();

@@ -78,5 +78,5 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         pattern: args.pattern.map(String::into_bytes),
         pace: args.pace.gentle(),
     };
-    items::run(call, &visit, wish)
+    items::run(call, &visit, &wish)
 }

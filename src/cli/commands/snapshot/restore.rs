@@ -270,14 +270,11 @@ impl Answer for Answered<'_> {
             lines.push(format!("  {}: {why}", text::escape(key.bytes())));
         }
         if let Some(verified) = &report.verified {
-            let mut words = format!("{} read back", count(verified.read));
-            match (verified.differ, verified.gone) {
-                (0, 0) => words += ", all as stored",
-                (differ, gone) => {
-                    words += &format!(", {} differ, {} are gone", count(differ), count(gone));
-                }
-            }
-            lines.push(words);
+            let how = match (verified.differ, verified.gone) {
+                (0, 0) => "all as stored".to_owned(),
+                (differ, gone) => format!("{} differ, {} are gone", count(differ), count(gone)),
+            };
+            lines.push(format!("{} read back, {how}", count(verified.read)));
             for key in &verified.different {
                 lines.push(format!("  {} differs", text::escape(key.bytes())));
             }

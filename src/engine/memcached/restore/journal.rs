@@ -44,7 +44,7 @@ impl Journal {
             let found = path.as_deref().map(read).transpose()?.flatten();
             let found =
                 found.ok_or("there is nothing to go on with: no restore of it broke off")?;
-            note = take_over(note, found)?;
+            note = take_over(note, &found)?;
         }
         Ok(Self { path, note })
     }
@@ -91,7 +91,7 @@ fn read(path: &Path) -> Result<Option<Note>, String> {
 }
 
 /// Goes on where another one stopped, when it was about the same.
-fn take_over(mut note: Note, found: Note) -> Result<Note, String> {
+fn take_over(mut note: Note, found: &Note) -> Result<Note, String> {
     let same = (&note.source, note.bytes, note.began_ms, &note.target)
         == (&found.source, found.bytes, found.began_ms, &found.target)
         && (&note.pattern, &note.conflict) == (&found.pattern, &found.conflict);

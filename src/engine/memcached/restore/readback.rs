@@ -64,7 +64,7 @@ impl MemcachedServer {
         };
         let (mut place, mut met) = (0, 0);
         while let Some(block) = reading.next().await.map_err(Fault::Setup)? {
-            for item in block.iter() {
+            for item in &block {
                 let item = item.map_err(|wrong| Fault::Setup(wrong.to_string()))?;
                 let was_written = written.has(place);
                 place += 1;

@@ -112,7 +112,7 @@ pub(super) async fn survey(
     let mut survey = Survey::default();
     while let Some(block) = reading.next().await? {
         survey.blocks += 1;
-        for item in block.iter() {
+        for item in &block {
             let item = item.map_err(|wrong| wrong.to_string())?;
             if reading.matches(&item) {
                 survey.add(&item, restore, target, reading.shift);

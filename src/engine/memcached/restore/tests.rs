@@ -173,7 +173,7 @@ async fn a_restore_goes_on_where_its_journal_says() {
     let report = restored(&server, directory, restore.clone()).await.unwrap();
     assert_eq!((report.restored, report.earlier), (2, 1));
     assert_eq!(real.say(b"get first\r\n", "END\r\n").await, "END\r\n");
-    assert!(real.say(b"get second\r\n", "END\r\n").await.contains("2"));
+    assert!(real.say(b"get second\r\n", "END\r\n").await.contains('2'));
     assert!(!journal.exists());
     assert!(restored(&server, directory, restore).await.is_err());
 }
@@ -217,7 +217,7 @@ async fn servers_without_meta_commands_are_restored_into_too() {
         .run(&Progress::silent(), Instant::now())
         .await
         .unwrap();
-    let (report, written) = writing.end().unwrap();
+    let (report, written) = writing.end();
     assert_eq!((report.restored, report.failed), (1, 1));
     let back = server
         .read_back(

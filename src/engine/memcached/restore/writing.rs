@@ -175,13 +175,12 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// # Errors
-    /// None of its own: what went wrong is in the report.
-    pub fn end(self) -> Result<(RestoreReport, Written), Fault> {
+    /// How it went, and what was stored.
+    pub fn end(self) -> (RestoreReport, Written) {
         if self.stopped.is_none() {
             self.journal.close();
         }
-        Ok((self.report, self.written))
+        (self.report, self.written)
     }
 
     fn note(&mut self, blocks: u64) -> Result<(), Fault> {
@@ -212,7 +211,7 @@ impl<'a> Writing<'a> {
     async fn send_block(&mut self, block: &Block) -> Result<(), Fault> {
         let mut in_flight = 0;
         let mut bytes = 0;
-        for item in block.iter() {
+        for item in block {
             let item = item.map_err(|wrong| Fault::Setup(wrong.to_string()))?;
             let place = self.items;
             self.items += 1;

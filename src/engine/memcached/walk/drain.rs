@@ -37,6 +37,10 @@ pub(super) enum Start<T> {
     Refused(Refusal),
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what this server is like, each on its own"
+)]
 pub(super) struct Drain {
     pub target: Arc<Target>,
     pub shared: Arc<Shared>,

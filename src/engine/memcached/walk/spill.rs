@@ -36,7 +36,7 @@ struct Kept {
 }
 
 pub(super) enum Taken {
-    Page(Page),
+    Page(Box<Page>),
     Later,
     Nothing,
 }
@@ -53,7 +53,8 @@ impl Spill {
         };
         let mut bytes = vec![0; kept.length];
         self.file.read_exact_at(&mut bytes, kept.at)?;
-        Ok(Taken::Page(Page::packed(bytes, kept.items, self.keeps_cas)))
+        let page = Page::packed(bytes, kept.items, self.keeps_cas);
+        Ok(Taken::Page(Box::new(page)))
     }
 }
 

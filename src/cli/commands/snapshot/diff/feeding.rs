@@ -8,7 +8,7 @@ use crate::cli::{Call, Failure, Kind, Visit};
 use crate::engine::TakeAsk;
 use crate::model::{Bytes, Pace, Place, Protocol, Target, UnixMs, units};
 use crate::snapshot::diff::{Facts, Record, Side, digest};
-use crate::snapshot::items::{Block, Item, Reader};
+use crate::snapshot::items::{Block, Item, Reader, ServerSecond};
 use crate::text;
 
 /// Where keys come from.
@@ -148,7 +148,7 @@ fn take(
 }
 
 fn record<'a>(item: &Item<'a>, ahead: i64) -> Record<'a> {
-    let ends = item.facts.expires.map(|second| second.moment());
+    let ends = item.facts.expires.map(ServerSecond::moment);
     Record {
         space: 0,
         key: item.key,

@@ -36,13 +36,13 @@ impl Wish {
     }
 }
 
-pub fn run(call: &mut Call, visit: &Visit, wish: Wish) -> Result<Next, Failure> {
+pub fn run(call: &mut Call, visit: &Visit, wish: &Wish) -> Result<Next, Failure> {
     let place = Place::of(&wish.file, wish.if_there).map_err(|error| of_keeping(&error))?;
-    let taken = call.wait(or_told_to_end(take(visit, &wish, place)))?;
+    let taken = call.wait(or_told_to_end(take(visit, wish, place)))?;
     let envelope = call.envelope(COMMAND, visit, taken.warnings());
     let answer = Answered {
         taken: &taken,
-        wish: &wish,
+        wish,
     };
     if wish.is_stdout() {
         // Stdout is the file.

@@ -160,9 +160,10 @@ impl Answer for Answered<'_> {
             "",
             "not one moment of the cache: each item is as it was when it was asked for".to_owned(),
         ));
-        lines
+        let lines: Vec<String> = lines
             .into_iter()
-            .map(|(label, words)| format!("{}  {words}\n", text::pad(label, 7)))
-            .collect()
+            .map(|(label, words)| format!("{}  {words}", text::pad(label, 7)))
+            .collect();
+        lines.join("\n") + "\n"
     }
 }
