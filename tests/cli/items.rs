@@ -50,9 +50,14 @@ fn split(wire: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     let mut rest = wire;
     while !rest.is_empty() {
-        let line = rest.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-        let words = std::str::from_utf8(&rest[..line]).unwrap();
-        let length: usize = words.split_whitespace().nth(2).unwrap().parse().unwrap();
+        let line = rest.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
+        let words = std::str::from_utf8(&rest[..line]).expect("words");
+        let length: usize = words
+            .split_whitespace()
+            .nth(2)
+            .expect("a length")
+            .parse()
+            .expect("a number");
         let (piece, after) = rest.split_at(line + length + 2);
         pieces.push(piece);
         rest = after;
@@ -62,7 +67,12 @@ fn split(wire: &[u8]) -> Vec<&[u8]> {
 
 fn fetch(server: &MemcachedServer, path: &Path, more: &[&str]) -> Run {
     let url = server.url();
-    let mut words = vec![url.as_str(), "snapshot", "fetch", path.to_str().unwrap()];
+    let mut words = vec![
+        url.as_str(),
+        "snapshot",
+        "fetch",
+        path.to_str().expect("it is text"),
+    ];
     words.extend(["--full-speed"]);
     words.extend(more);
     cachedeck(words)
@@ -70,8 +80,14 @@ fn fetch(server: &MemcachedServer, path: &Path, more: &[&str]) -> Run {
 
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .expect("our own directory")
+        .map(|entry| {
+            entry
+                .expect("our own directory")
+                .file_name()
+                .into_string()
+                .expect("it is text")
+        })
         .collect();
     names.sort();
     names

@@ -143,7 +143,7 @@ async fn a_stale_item_comes_back_stale_and_nobody_elses_does() {
         .unwrap();
     assert_eq!((report.restored, report.existed), (1, 1));
     let said = real.say(b"mg stale v\r\nmn\r\n", "MN\r\n").await;
-    assert!(said.starts_with("VA 1 W X"), "{said}");
+    assert!(said.starts_with("VA 1 X W"), "{said}");
     let said = real.say(b"mg theirs v\r\nmn\r\n", "MN\r\n").await;
     assert!(said.starts_with("VA 2\r\n"), "{said}");
 }
