@@ -10,6 +10,7 @@ mod file;
 mod gate;
 mod governor;
 pub mod memcached;
+mod progress;
 pub mod redis;
 mod survey;
 mod tls;
@@ -17,4 +18,6 @@ pub mod worker;
 
 pub use backend::{Backend, Draws, Hot, Server, Walk};
 pub use fault::{Fault, Kind};
+pub use memcached::{MemcachedTake, TakeAsk, TakeTally};
+pub use progress::Progress;
 pub use survey::{Kept, Node, Survey, SurveyAsk};

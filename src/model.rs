@@ -12,6 +12,7 @@ mod hot;
 mod key;
 mod rates;
 mod replication;
+mod restore;
 mod sample;
 mod snapshot;
 mod target;
@@ -30,6 +31,9 @@ pub use hot::{HotAsk, HotEnd, HotKey, HotReport, HotVia};
 pub use key::{ItemFacts, Key, KeyCard, KeyFacts, KeyKind, KeyRow};
 pub use rates::{Break, Rates, break_between, ratio};
 pub use replication::{Backlog, Link, Replica, Replication, Role};
+pub use restore::{
+    ChangePhase, ChangeProgress, Conflict, Restore, RestoreReport, Verified, Verify,
+};
 pub use sample::{Clients, Counters, Database, Engine, Identity, Memory, Sample, SlabClass, Slabs};
 pub use snapshot::{
     Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, SnapshotWatch, Verdict,

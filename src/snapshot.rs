@@ -1,9 +1,14 @@
-//! Snapshot files: what a server wrote of its keys, read without a server.
+//! Snapshots as files: what stands in them, how they are kept whole, and how two are compared.
 //!
 //! [`rdb`] reads the format of Redis and Valkey, record by record and in constant memory, from
-//! anything that can be read; [`unpack`] lifts gzip and zstd off before.
+//! anything that can be read; [`unpack`] lifts gzip and zstd off before. [`items`] is our own form for
+//! what Memcached holds. [`keeping`] writes files that are whole or not there, and [`diff`] compares two
+//! keyspaces of any size.
 
+pub mod diff;
 pub mod error;
+pub mod items;
+pub mod keeping;
 pub mod rdb;
 pub mod unpack;
 

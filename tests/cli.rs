@@ -7,6 +7,7 @@ mod cli {
     mod files;
     mod forms;
     mod hot;
+    mod items;
     mod reading;
     mod schemas;
     mod surveying;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::FromArgMatches;
@@ -186,6 +187,29 @@ impl Call {
         }
     }
 
+    /// The server that a word names.
+    ///
+    /// # Errors
+    /// When it names none.
+    pub fn visit_of(&mut self, word: &str) -> Result<Visit, Failure> {
+        let target = self.resolve(Some(word))?;
+        let target = target.ok_or_else(|| Failure::usage(format!("{word} names no target")))?;
+        Ok(Visit {
+            server: Server::at(target.clone()),
+            target,
+        })
+    }
+
+    /// The state directory, which only we can write.
+    ///
+    /// # Errors
+    /// When there can be no such directory.
+    pub fn state_directory(&self) -> Result<PathBuf, Failure> {
+        let directory = config::state_dir(&self.vars).map_err(|error| of_config(&error))?;
+        config::private_dir(&directory).map_err(|error| of_config(&error))?;
+        Ok(directory)
+    }
+
     /// Every server that is named, or all that answer where none is.
     ///
     /// # Errors
@@ -215,9 +239,7 @@ impl Call {
     /// # Errors
     /// When there can be no such directory.
     pub fn audit(&self) -> Result<Audit, Failure> {
-        let directory = config::state_dir(&self.vars).map_err(|error| of_config(&error))?;
-        config::private_dir(&directory).map_err(|error| of_config(&error))?;
-        Ok(Audit::in_directory(&directory))
+        Ok(Audit::in_directory(&self.state_directory()?))
     }
 
     /// The words on the command line that name targets.

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 
-use crate::engine::Fault;
 use crate::engine::file::{FileServer, FileWalk};
-use crate::engine::memcached::{MemcachedHot, MemcachedServer, MemcachedWalk};
+use crate::engine::memcached::{
+    MemcachedHot, MemcachedServer, MemcachedTake, MemcachedWalk, TakeAsk,
+};
 use crate::engine::redis::{RedisDraws, RedisHot, RedisServer, RedisWalk};
+use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
 use crate::model::{
     Account, Change, Features, HotAsk, HotReport, Key, KeyCard, KeyRow, Missing, Outcome, Pace,
@@ -49,6 +51,17 @@ pub trait Backend: Send + Sync {
 
     /// Carries out what was permitted and closes the permit with what happened.
     fn apply(&self, permit: Permit) -> impl Future<Output = Result<Outcome, Fault>> + Send;
+
+    /// The same for what takes long, telling how far it is.
+    fn apply_telling(
+        &self,
+        permit: Permit,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Outcome, Fault>> + Send {
+        // What is over in a moment has nothing to tell.
+        let _ = progress;
+        self.apply(permit)
+    }
 }
 
 /// One of the servers that we can talk to. Forwarding by hand keeps the futures concrete.
@@ -158,6 +171,27 @@ impl Backend for Server {
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
         forward!(self, server => server.apply(permit).await)
+    }
+
+    async fn apply_telling(&self, permit: Permit, progress: &Progress) -> Result<Outcome, Fault> {
+        forward!(self, server => server.apply_telling(permit, progress).await)
+    }
+}
+
+impl Server {
+    /// Begins to take all items of a server that has no snapshots of its own.
+    ///
+    /// # Errors
+    /// When it has snapshots, or cannot list its keys.
+    pub async fn take(&self, ask: TakeAsk) -> Result<MemcachedTake<'_>, Fault> {
+        match self {
+            Self::Redis(_) => Err(Fault::Missing(Missing(
+                "it writes snapshots itself, which hold one moment: items are taken one by one only where there are none"
+                    .into(),
+            ))),
+            Self::File(_) => Err(Fault::Missing(Missing("this is a snapshot already".into()))),
+            Self::Memcached(server) => server.take(ask).await,
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! which moves nothing in the LRU, and our own lookups are taken out of hits and misses. Servers
 //! before 1.6.10 know only `gets`, which counts as an access of the item.
 
+mod batch;
 mod changes;
 mod clock;
 mod codec;
@@ -18,7 +19,10 @@ mod dialect;
 mod dump;
 mod fetches;
 mod items;
+mod pipe;
+mod restore;
 mod stats;
+mod take;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -27,7 +31,7 @@ mod wire;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Backend, Draws, Fault, Walk};
+use crate::engine::{Backend, Draws, Fault, Progress, Walk};
 use crate::guard::Permit;
 use crate::model::{
     Account, Change, Feature, Features, Key, KeyCard, KeyRow, Missing, Outcome, Preflight,
@@ -40,6 +44,7 @@ use conn::Line;
 use stats::{NO_REPLICATION, NO_SNAPSHOTS, OwnLookups, Stats};
 
 pub use fetches::MemcachedHot;
+pub use take::{MemcachedTake, TakeAsk, TakeTally};
 pub use walk::MemcachedWalk;
 
 /// Settings change by a restart, or by hand; asking for them with every sample would double it.
@@ -298,6 +303,10 @@ impl Backend for MemcachedServer {
     }
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
-        self.carry_out(permit).await
+        self.carry_out(permit, &Progress::silent()).await
+    }
+
+    async fn apply_telling(&self, permit: Permit, progress: &Progress) -> Result<Outcome, Fault> {
+        self.carry_out(permit, progress).await
     }
 }

@@ -140,6 +140,11 @@ fn wish(change: &Change) -> Option<String> {
         }
         | Change::Delete { .. }
         | Change::Snapshot => None,
+        Change::Restore(restore) => Some(format!(
+            "from {}, {} what is there",
+            text::escape_ascii(restore.source.as_os_str().as_encoded_bytes()),
+            restore.conflict.word()
+        )),
     }
 }
 
@@ -164,6 +169,18 @@ fn result(outcome: Result<&Outcome, &str>) -> serde_json::Value {
         Ok(Outcome::Snapshot(SnapshotState::Idle | SnapshotState::Running { .. })) => {
             json!({ "snapshot": "accepted" })
         }
+        Ok(Outcome::Restored(report)) => json!({
+            "restored": report.restored,
+            "existed": report.existed,
+            "expired": report.expired,
+            "failed": report.failed,
+            "bytes": report.bytes.0,
+            "failures": report
+                .failures
+                .iter()
+                .map(|(key, why)| json!({ "key": text::escape_ascii(key.bytes()), "why": why }))
+                .collect::<Vec<_>>(),
+        }),
         Err(why) => json!({ "error": why }),
     }
 }

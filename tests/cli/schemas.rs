@@ -35,6 +35,21 @@ fn promised(target: &str, command: &str, args: &[&str]) -> Value {
     printed["data"].clone()
 }
 
+/// The same for what is not asked of one target.
+fn offline(command: &str, args: &[&str], code: i32) {
+    let mut words: Vec<&str> = command.split(' ').collect();
+    words.extend(args);
+    words.extend(["-o", "json"]);
+    let run = cachedeck(words);
+    run.exits(code);
+    let mut words = vec!["schema"];
+    words.extend(command.split(' '));
+    let schema = cachedeck(words).json();
+    let printed = run.json();
+    assert!(jsonschema::is_valid(&schema, &printed), "{printed:#}");
+    assert_no_null_without_reason(command, &printed["data"], &[]);
+}
+
 /// A null is explained in `unsupported` of a record around it, or is one that the contract explains.
 fn assert_no_null_without_reason(command: &str, value: &Value, reasons: &[(String, &Value)]) {
     match value {
@@ -173,7 +188,19 @@ fn memcached_answers_as_promised() {
     assert_eq!(ask("show", &["text"])["value"], "hello");
     ask("ttl", &["text", "short-lived"]);
     ask("ttl", &["text", "--set", "1h", "--yes"]);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("a.items");
+    let file = file.to_str().expect("it is text");
+    assert_eq!(ask("snapshot fetch", &[file])["items"], 2);
+    ask("snapshot restore", &[file, "--dry-run"]);
+    assert_eq!(ask("snapshot restore", &[file, "--yes"])["existed"], 2);
+    ask("snapshot restore", &[file, "--yes", "--verify", "none"]);
     ask("delete", &["text", "--yes"]);
+    ask("snapshot restore", &[file, "--yes", "--verify", "all"]);
+    offline("snapshot verify", &[file], 0);
+    offline("snapshot diff", &[file, file], 0);
+    ask("delete", &["text", "--yes"]);
+    offline("snapshot diff", &[file, &server.url()], 1);
 }
 
 #[test]

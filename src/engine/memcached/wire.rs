@@ -31,7 +31,7 @@ impl<'key> Name<'key> {
         if bytes.len() > LONGEST_KEY {
             return Self::Impossible("longer than the 250 bytes that Memcached allows");
         }
-        if bytes.iter().all(|&byte| byte > b' ' && byte != 0x7f) {
+        if is_plain(bytes) {
             return Self::Plain(bytes);
         }
         let encoded = BASE64_STANDARD.encode(bytes);
@@ -42,6 +42,16 @@ impl<'key> Name<'key> {
         }
         Self::Encoded(encoded)
     }
+}
+
+/// Whether a key can be sent as it is.
+pub(super) fn is_plain(key: &[u8]) -> bool {
+    (1..=LONGEST_KEY).contains(&key.len()) && key.iter().all(|&byte| byte > b' ' && byte != 0x7f)
+}
+
+/// A key as base64; `None` for an empty one, which Memcached has not.
+pub(super) fn encode_key(key: &[u8]) -> Option<String> {
+    (!key.is_empty()).then(|| BASE64_STANDARD.encode(key))
 }
 
 /// Writes behind `key` what a word with `%XX` in it stands for. A `%` that begins no such thing stands

@@ -7,11 +7,11 @@ use ::redis::{Cmd, Value as Wire, cmd};
 use crate::engine::Fault;
 use crate::engine::redis::info::Info;
 use crate::engine::redis::link::{about, command};
-use crate::engine::redis::plan::{impossible, ttl_command};
+use crate::engine::redis::plan::{NO_RESTORE, impossible, ttl_command};
 use crate::engine::redis::reply::{Refusal, Reply, bytes, word};
 use crate::engine::redis::{Core, now};
 use crate::guard::Permit;
-use crate::model::{Change, Feature, Key, KeyOutcome, Outcome, SnapshotState, TtlWish};
+use crate::model::{Change, Feature, Key, KeyOutcome, Missing, Outcome, SnapshotState, TtlWish};
 
 /// Keys in one flight. What is lost when a connection breaks is at most this many answers.
 const CHUNK: usize = 200;
@@ -43,6 +43,7 @@ async fn carry_out(core: &Core, permit: &Permit) -> Result<Outcome, Fault> {
         }
         Change::Delete { keys } => delete(core, permit, keys).await,
         Change::Snapshot => snapshot(core, permit).await,
+        Change::Restore(_) => Err(Fault::Missing(Missing(NO_RESTORE.into()))),
     }
 }
 

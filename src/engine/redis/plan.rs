@@ -7,7 +7,9 @@ use crate::engine::redis::info::Info;
 use crate::engine::redis::link::{about, command};
 use crate::engine::redis::reply::{Reply, bytes};
 use crate::engine::redis::{Core, card, now, preflight};
-use crate::model::{Change, Key, Preview, Ttl, TtlWish, UnixMs, Verdict};
+use crate::model::{Change, Key, Missing, Preview, Ttl, TtlWish, UnixMs, Verdict};
+
+pub const NO_RESTORE: &str = "a file of Memcached items cannot be restored into this server";
 
 /// Commands that are shown of many.
 const SHOWN: usize = 5;
@@ -17,6 +19,7 @@ const LOOKED_AT: usize = 20;
 pub async fn preview(core: &Core, change: &Change) -> Result<Preview, Fault> {
     match change {
         Change::Snapshot => snapshot(core).await,
+        Change::Restore(_) => Err(Fault::Missing(Missing(NO_RESTORE.into()))),
         Change::SetTtl { keys, wish } => {
             let mut preview = of_keys(core, keys).await?;
             preview.stops.extend(impossible(*wish, now()));

@@ -141,6 +141,7 @@ fn title(change: &Change) -> &'static str {
         Change::SetTtl { .. } => "Set the TTL",
         Change::Delete { .. } => "Delete",
         Change::Snapshot => "Create a snapshot",
+        Change::Restore(_) => "Restore a snapshot",
     }
 }
 
@@ -231,6 +232,7 @@ fn done_words(change: Option<&Change>, done: usize) -> String {
         }) => format!("TTL removed from {count} {keys}"),
         Some(Change::SetTtl { .. }) => format!("TTL set on {count} {keys}"),
         Some(Change::Delete { .. }) => format!("{count} {keys} deleted"),
+        Some(Change::Restore(_)) => format!("{count} {keys} restored"),
         Some(Change::Snapshot) | None => format!("{count} done"),
     }
 }
