@@ -123,6 +123,11 @@ impl Analysis {
 
     /// Takes in a key as it was met at this moment.
     pub fn take(&mut self, key: &WalkKey, at: UnixMs) {
+        self.take_named(key.key.bytes(), key.told.as_ref(), at);
+    }
+
+    /// The same of a name that is only lent.
+    pub fn take_named(&mut self, name: &[u8], told: Option<&Told>, at: UnixMs) {
         const NOTHING: &Told = &Told {
             kind: None,
             ttl: crate::model::Ttl::Unknown,
@@ -132,7 +137,7 @@ impl Analysis {
             encoding: None,
             length: None,
         };
-        let told = key.told.as_ref().unwrap_or(NOTHING);
+        let told = told.unwrap_or(NOTHING);
         self.keys += 1;
         self.kinds.take(told);
         let left = self.expiry.take(told.ttl, at);
@@ -151,8 +156,8 @@ impl Analysis {
             ttl: left,
             is_idle: told.idle.map(|idle| idle >= report::IDLE_AFTER),
         };
-        self.prefixes.take(key.key.bytes(), &facts);
-        self.rank(key, told);
+        self.prefixes.take(name, &facts);
+        self.rank(name, told);
     }
 
     /// Adds what another analysis saw: of another node, or of another part of the walk.
@@ -220,8 +225,8 @@ impl Analysis {
         }
     }
 
-    fn rank(&mut self, key: &WalkKey, told: &Told) {
-        let seat = |weight| Seat { weight, key, told };
+    fn rank(&mut self, name: &[u8], told: &Told) {
+        let seat = |weight| Seat { weight, name, told };
         if let Some(size) = told.size {
             self.biggest.offer(&seat(size.0));
             if let Some(idle) = told.idle.filter(|idle| !idle.is_zero()) {

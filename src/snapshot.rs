@@ -1,15 +1,20 @@
 //! Snapshots as files: what stands in them, how they are kept whole, and how two are compared.
 //!
 //! [`rdb`] reads the format of Redis and Valkey, record by record and in constant memory, from
-//! anything that can be read; [`unpack`] lifts gzip and zstd off before. [`items`] is our own form for
-//! what Memcached holds. [`keeping`] writes files that are whole or not there, and [`diff`] compares two
-//! keyspaces of any size.
+//! anything that can be read; [`unpack`] lifts gzip and zstd off before. [`contents`] goes through a
+//! whole file and says what is in it beside the keys, [`survey`] analyses the keys. [`items`] is our own
+//! form for what Memcached holds. [`keeping`] writes files that are whole or not there, and [`diff`]
+//! compares two keyspaces of any size.
 
+pub mod contents;
 pub mod diff;
 pub mod error;
 pub mod items;
 pub mod keeping;
 pub mod rdb;
+pub mod survey;
 pub mod unpack;
 
+pub use contents::{Contents, Verified, verify};
 pub use error::SnapshotError;
+pub use survey::{Survey, survey};

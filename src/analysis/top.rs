@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::report::TopKey;
-use crate::model::{Bytes, Key, Told, Ttl, UnixMs, WalkKey};
+use crate::model::{Bytes, Key, Told, Ttl, UnixMs};
 
 /// A list of so many keys at most.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Top {
 #[derive(Clone, Copy, Debug)]
 pub struct Seat<'a> {
     pub weight: u64,
-    pub key: &'a WalkKey,
+    pub name: &'a [u8],
     pub told: &'a Told,
 }
 
@@ -55,13 +55,13 @@ impl Top {
     }
 
     pub fn offer(&mut self, seat: &Seat) {
-        if seat.weight < self.bar || self.most == 0 {
+        if seat.weight < self.bar || self.most == 0 || self.is_below(seat) {
             return;
         }
         let told = seat.told;
         self.insert(Entry {
             weight: seat.weight,
-            name: seat.key.key.bytes().to_vec(),
+            name: seat.name.to_vec(),
             kind: told.kind.as_ref().map(|kind| kind.word().to_owned()),
             size: told.size.map(|size| size.0),
             elements: told.length,
@@ -97,6 +97,16 @@ impl Top {
                 },
             })
             .collect()
+    }
+
+    /// Among keys that weigh the same the name decides; where all do, most would be let in only to be
+    /// put out again.
+    fn is_below(&self, seat: &Seat) -> bool {
+        seat.weight == self.bar
+            && self.entries.len() >= self.most
+            && self.entries.first().is_some_and(|least| {
+                least.weight == seat.weight && seat.name < least.name.as_slice()
+            })
     }
 
     fn insert(&mut self, entry: Entry) {

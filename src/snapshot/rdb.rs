@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::model::{Encoding, Key, KeyKind, UnixMs};
 use crate::snapshot::SnapshotError;
-use crate::snapshot::rdb::source::{Scratch, Source, Text};
+use crate::snapshot::rdb::source::{Scratch, Source};
 use crate::snapshot::rdb::types::Type;
 use crate::text;
 
@@ -365,9 +365,7 @@ impl<R: Read> Reader<R> {
                 self.list_encoding(found)?
             }
             types::Holds::Module => {
-                let ahead: Vec<u8> = self.source.peek(9)?.to_vec();
-                let id = Source::new(ahead.as_slice(), self.source.offset(), false)
-                    .length("the type of a module")?;
+                let id = source::length_ahead(self.source.peek(9)?).unwrap_or_default();
                 self.head.kind = KeyKind::Other(ModuleId(id).name());
                 found.encoding
             }
@@ -404,19 +402,16 @@ impl<R: Read> Reader<R> {
             return Ok(found.encoding);
         }
         // One node, of packed elements, and not too long.
-        let offset = self.source.offset();
-        let ahead = self.source.peek(20)?;
-        let [1, 2, header @ ..] = ahead else {
-            return Ok(found.encoding);
-        };
-        let text = Source::new(header, offset, false).text("a node of a list");
-        Ok(match text {
-            Ok(Text::Plain(length) | Text::Packed { whole: length, .. })
-                if length <= LISTPACK_LIST =>
-            {
-                "listpack"
+        let is_listpack = match self.source.peek(20)? {
+            [1, 2, header @ ..] => {
+                source::length_ahead(header).is_some_and(|length| length <= LISTPACK_LIST)
             }
-            _ => found.encoding,
+            _ => false,
+        };
+        Ok(if is_listpack {
+            "listpack"
+        } else {
+            found.encoding
         })
     }
 
@@ -602,7 +597,10 @@ fn header<R: Read>(source: &mut Source<R>) -> Result<Header> {
         (Flavour::Redis, digits, NEWEST_REDIS)
     } else if let Some(digits) = start.strip_prefix(b"VALKEY") {
         (Flavour::Valkey, digits, NEWEST_VALKEY)
-    } else if start.len() < 9 && (b"REDIS".starts_with(&start) || b"VALKEY".starts_with(&start)) {
+    } else if !start.is_empty()
+        && start.len() < 9
+        && (b"REDIS".starts_with(&start) || b"VALKEY".starts_with(&start))
+    {
         return Err(source.cut(EXPECTED));
     } else {
         return Err(not_a_snapshot(&start));

@@ -206,7 +206,9 @@ fn json_of(key: &ToldKey) -> Json {
         }
         KeyKind::SortedSet => {
             let scores = value.scores.iter();
-            let scores = scores.map(|(member, score)| (member.clone(), json!(score.to_string())));
+            // Minus zero is written as zero there.
+            let scores =
+                scores.map(|(member, score)| (member.clone(), json!((score + 0.0).to_string())));
             Json::Object(scores.collect())
         }
         KeyKind::Stream => stream_json(value),
@@ -326,9 +328,11 @@ fn numbers_are_read_in_every_width() {
     let told = whole(&bytes("string_int_encoded")).expect("it can be read");
     assert!(!told.keys.is_empty());
     for key in &told.keys {
-        assert_eq!(key.head.encoding, "int", "{:?}", key.value.items);
         let text = key.value.items.concat();
-        assert_eq!(text.parse::<i64>().expect("a number").to_string(), text);
+        let is_number = text
+            .parse::<i64>()
+            .is_ok_and(|number| number.to_string() == text);
+        assert_eq!(key.head.encoding == "int", is_number, "{text}");
     }
 }
 

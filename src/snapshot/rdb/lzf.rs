@@ -150,7 +150,7 @@ mod tests {
                 let from = &bytes[at - back..];
                 let same = from.iter().zip(&bytes[at..]).take_while(|(a, b)| a == b);
                 let length = same.count().min(264);
-                (length >= 3).then_some((back - 1, length - 2))
+                (length >= 3).then(|| (back - 1, length - 2))
             });
             let Some((back, length)) = found else {
                 literal.push(bytes[at]);

@@ -13,6 +13,8 @@ use crate::snapshot::rdb::lzf;
 
 /// The usual window: it stays in the processor's second cache.
 pub const WINDOW: usize = 256 << 10;
+/// What is enough for one value of usual size.
+const FIRST_WINDOW: usize = 4 << 10;
 /// The most that is held at once: the longest string that servers take.
 pub const MOST_HELD: u64 = 512 << 20;
 
@@ -22,6 +24,8 @@ pub struct Source<R> {
     window: Vec<u8>,
     at: usize,
     end: usize,
+    /// Where reading began.
+    start: u64,
     /// The offset of the window's first byte.
     base: u64,
     is_over: bool,
@@ -88,9 +92,10 @@ impl<R: Read> Source<R> {
     pub fn new(from: R, offset: u64, is_checked: bool) -> Self {
         Self {
             from,
-            window: vec![0; WINDOW],
+            window: vec![0; FIRST_WINDOW],
             at: 0,
             end: 0,
+            start: offset,
             base: offset,
             is_over: false,
             checksum: is_checked.then(Checksum::default),
@@ -435,6 +440,9 @@ impl<R: Read> Source<R> {
         self.base += self.at as u64;
         self.end -= self.at;
         (self.at, self.settled) = (0, 0);
+        if self.window.len() < WINDOW && self.base > self.start {
+            self.window.resize(WINDOW, 0);
+        }
         if self.window.len() > WINDOW && self.end.max(count) <= WINDOW {
             self.window.truncate(WINDOW);
             self.window.shrink_to_fit();
@@ -455,6 +463,32 @@ impl<R: Read> Source<R> {
             }
         }
         Ok(())
+    }
+}
+
+/// A length, or that of a string, in bytes that were looked ahead to.
+pub fn length_ahead(bytes: &[u8]) -> Option<u64> {
+    let (&first, rest) = bytes.split_first()?;
+    match first {
+        0..0x40 => Some(u64::from(first)),
+        0x40..0x80 => Some(u64::from(first & 0x3f) << 8 | u64::from(*rest.first()?)),
+        0x80 => Some(u64::from(u32::from_be_bytes(*rest.first_chunk()?))),
+        0x81 => Some(u64::from_be_bytes(*rest.first_chunk()?)),
+        // A compressed string tells its length in the file first, and then the one we want.
+        0xc3 => {
+            let skipped = match rest.first()? >> 6 {
+                0 => 1,
+                1 => 2,
+                _ if *rest.first()? == 0x80 => 5,
+                _ => 9,
+            };
+            let whole = rest.get(skipped..)?;
+            if whole.first()? >= &0xc0 {
+                return None;
+            }
+            length_ahead(whole)
+        }
+        _ => None,
     }
 }
 
@@ -524,12 +558,14 @@ mod tests {
     fn the_window_grows_with_what_arrives_and_never_on_a_claim() {
         let mut source = Source::new(&b"short"[..], 0, false);
         let text = Text::Plain(400 << 20);
-        let error = source.whole(text, &mut Scratch::default(), "a string");
+        let mut scratch = Scratch::default();
+        let error = source.whole(text, &mut scratch, "a string");
         assert!(matches!(error, Err(SnapshotError::Cut { at: 5, .. })));
         assert!(source.window.capacity() <= 2 * WINDOW);
         let mut source = Source::new(&b""[..], 0, false);
         let text = Text::Plain(1 << 40);
-        let error = source.whole(text, &mut Scratch::default(), "a string");
+        let mut scratch = Scratch::default();
+        let error = source.whole(text, &mut scratch, "a string");
         assert!(matches!(error, Err(SnapshotError::Limit { .. })));
     }
 

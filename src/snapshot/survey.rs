@@ -1,0 +1,232 @@
+//! What the keys of a snapshot consist of: a whole file goes into an [`Analysis`].
+//!
+//! One thread reads, checks and passes over values; another one analyses. Keys go from one to the
+//! other in batches that are used again, so nothing is allocated for a key.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use crate::analysis::{Analysis, AnalysisAsk};
+use crate::model::{Bytes, Encoding, KeyKind, Told, Ttl, UnixMs};
+use crate::snapshot::rdb::{KeyHead, Reader, Record, Shape};
+use crate::snapshot::{Contents, SnapshotError};
+
+/// Keys that go over together,
+const BATCH: usize = 2_048;
+/// and batches that there are: one is filled, one is analysed, the others wait.
+const BATCHES: usize = 4;
+
+/// What a snapshot consists of, as far as it could be read.
+#[derive(Debug)]
+pub struct Survey {
+    pub contents: Contents,
+    pub analysis: Analysis,
+    /// The moment that times to live count from: when the snapshot was made, by its own word.
+    pub at: UnixMs,
+    /// Why it was not read to its end.
+    pub fault: Option<SnapshotError>,
+}
+
+/// Analyses a whole snapshot. Times to live and expired keys are those of the moment at which it was
+/// made; `now` stands in where the file does not say it. From time to time `goes_on` is told how far
+/// it is, and says whether to go on.
+///
+/// # Panics
+/// When the analysis panics.
+pub fn survey<R: Read>(
+    from: R,
+    ask: AnalysisAsk,
+    now: UnixMs,
+    goes_on: impl FnMut(&Contents) -> ControlFlow<()>,
+) -> Survey {
+    let mut contents = Contents::default();
+    let (filled, to_analyse) = sync_channel::<Batch>(BATCHES);
+    let (emptied, to_fill) = sync_channel::<Batch>(BATCHES);
+    for _ in 0..BATCHES {
+        emptied
+            .send(Batch::default())
+            .expect("there is room for all");
+    }
+    let (analysis, fault) = thread::scope(|scope| {
+        let analysing = scope.spawn(move || analyse(ask, &to_analyse, &emptied));
+        let mut keys = Keys {
+            batch: Batch::default(),
+            filled,
+            to_fill,
+        };
+        let fault = read(from, now, &mut contents, &mut keys, goes_on).err();
+        drop(keys);
+        let analysis = analysing.join();
+        (analysis.expect("an analysis does not panic"), fault)
+    });
+    Survey {
+        at: contents.created_at().unwrap_or(now),
+        contents,
+        analysis,
+        fault,
+    }
+}
+
+fn analyse(ask: AnalysisAsk, full: &Receiver<Batch>, emptied: &SyncSender<Batch>) -> Analysis {
+    let mut analysis = Analysis::new(ask);
+    for mut batch in full {
+        let mut from = 0;
+        for (told, to) in &batch.keys {
+            let name = &batch.names[from..*to];
+            analysis.take_named(name, Some(told), batch.at);
+            from = *to;
+        }
+        batch.keys.clear();
+        batch.names.clear();
+        // Nobody takes it back when everything was read.
+        let _ = emptied.send(batch);
+    }
+    analysis
+}
+
+#[derive(Debug, Default)]
+struct Batch {
+    at: UnixMs,
+    /// Names, one after the other.
+    names: Vec<u8>,
+    /// What is known of each key, and where its name ends.
+    keys: Vec<(Told, usize)>,
+}
+
+/// The reading end.
+struct Keys {
+    batch: Batch,
+    filled: SyncSender<Batch>,
+    to_fill: Receiver<Batch>,
+}
+
+impl Keys {
+    fn take(&mut self, name: &[u8], told: Told) {
+        self.batch.names.extend_from_slice(name);
+        let end = self.batch.names.len();
+        self.batch.keys.push((told, end));
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch.keys.len() >= BATCH
+    }
+
+    fn hand_over(&mut self, at: UnixMs) {
+        self.batch.at = at;
+        let next = self.to_fill.recv().unwrap_or_default();
+        let full = std::mem::replace(&mut self.batch, next);
+        // Only an analysis that panicked does not listen, and that is told when it is joined.
+        let _ = self.filled.send(full);
+    }
+}
+
+fn read<R: Read>(
+    from: R,
+    now: UnixMs,
+    contents: &mut Contents,
+    keys: &mut Keys,
+    mut goes_on: impl FnMut(&Contents) -> ControlFlow<()>,
+) -> Result<(), SnapshotError> {
+    let mut reader = Reader::new(from)?;
+    contents.header = Some(reader.header());
+    let mut at = now;
+    let end = loop {
+        match read_one(&mut reader, at, contents, keys) {
+            Ok(false) => {}
+            Ok(true) => break Ok(()),
+            Err(fault) => break Err(fault),
+        }
+        if keys.is_full() {
+            keys.hand_over(at);
+            contents.read = Bytes(reader.offset());
+            if goes_on(contents).is_break() {
+                break Ok(());
+            }
+        } else if keys.batch.keys.is_empty() {
+            // Facts come before keys.
+            at = contents.created_at().unwrap_or(now);
+        }
+    };
+    keys.hand_over(at);
+    contents.read = Bytes(reader.offset());
+    if end.is_ok() && contents.ending.is_some() {
+        contents.goes_on = reader.goes_on()?;
+    }
+    end
+}
+
+/// Whether it was the end.
+#[inline]
+fn read_one<R: Read>(
+    reader: &mut Reader<R>,
+    at: UnixMs,
+    contents: &mut Contents,
+    keys: &mut Keys,
+) -> Result<bool, SnapshotError> {
+    match reader.next()? {
+        Record::Key(head) => contents.take_key(head, at),
+        record => {
+            contents.take(&record);
+            return Ok(matches!(record, Record::End(_)));
+        }
+    }
+    let shape = reader.skip()?;
+    let head = reader.head();
+    keys.take(&head.name, told(head, &shape));
+    Ok(false)
+}
+
+/// What an analysis takes in of a key. The size is an estimate, see [`Shape::memory`].
+pub fn told(head: &KeyHead, shape: &Shape) -> Told {
+    Told {
+        kind: Some(head.kind.clone()),
+        ttl: head.ends.map_or(Ttl::None, Ttl::Until),
+        size: Some(shape.memory),
+        idle: head.idle,
+        frequency: head.frequency,
+        encoding: Some(Encoding(Cow::Borrowed(head.encoding))),
+        length: match head.kind {
+            KeyKind::String | KeyKind::Other(_) => None,
+            _ => Some(shape.length),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::analysis::{Circumstances, Via};
+    use crate::model::{Coverage, WalkCost};
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_analysed_at_its_own_moment() {
+        // Two keys, of which one ends a minute after the file was made.
+        let mut bytes = b"REDIS0004\xfa\x05ctime\x0a1700000000\xfc".to_vec();
+        bytes.extend(1_700_000_060_000_i64.to_le_bytes());
+        bytes.extend(b"\0\x06user:1\x01x\x01\x06user:2\x03\x01a\x01b\x01c\xff");
+        let survey = survey(
+            bytes.as_slice(),
+            AnalysisAsk::default(),
+            UnixMs(1_800_000_000_000),
+            |_| ControlFlow::Continue(()),
+        );
+        assert!(survey.fault.is_none());
+        assert_eq!(survey.at, UnixMs(1_700_000_000_000));
+        assert_eq!((survey.contents.keys(), survey.contents.expired()), (2, 0));
+        let circumstances = Circumstances {
+            account: None,
+            via: Via::Scan,
+            coverage: Coverage::default(),
+            cost: WalkCost::default(),
+            lacks: Vec::new(),
+        };
+        let report = survey.analysis.report(survey.at, circumstances);
+        assert_eq!((report.keys.value, report.ttl.within_1min.value), (2, 1));
+        assert_eq!(report.longest[0].elements, Some(3));
+        assert_eq!(report.prefixes[0].prefix, "user:");
+    }
+}
