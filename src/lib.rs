@@ -9,7 +9,7 @@
 //! 5  main
 //! 4  cli      tui      demo             never name each other; no server logic
 //! 3  engine   config
-//! 2  guard    analysis  catalog
+//! 2  guard    analysis  catalog  snapshot
 //! 1  model    text                      name nothing above
 //! ```
 //!
@@ -21,6 +21,7 @@
 //! - [`guard`]: the only door to a write. Change → plan → permit, and the audit file.
 //! - [`analysis`]: what a keyspace consists of, in bounded memory: prefixes, types, sizes, TTLs.
 //! - [`catalog`]: millions of key names, sorted, in little memory.
+//! - [`snapshot`]: snapshots as files: kept whole or not at all, packed, sealed by a checksum.
 //! - [`engine`]: talks to servers. Dialling, TLS, RESP, the Memcached protocol, the worker.
 //! - [`config`]: files, variables and flags → targets; where secrets come from; the log.
 //! - [`cli`]: one-shot commands, table `COMMANDS`.
@@ -76,5 +77,6 @@ pub mod demo;
 pub mod engine;
 pub mod guard;
 pub mod model;
+pub mod snapshot;
 pub mod text;
 pub mod tui;

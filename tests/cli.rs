@@ -4,6 +4,7 @@ mod common;
 
 mod cli {
     mod errors;
+    mod fetching;
     mod forms;
     mod hot;
     mod reading;

@@ -179,6 +179,7 @@ fn headline(change: &Change) -> String {
         }
         Change::Delete { keys: all } => format!("Delete {}", keys(all.len())),
         Change::Snapshot => "Write a snapshot".to_owned(),
+        Change::RewriteAof => "Rewrite the append-only file".to_owned(),
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Change {
     },
     /// Write a snapshot in the background.
     Snapshot,
+    /// Write the append-only file anew in the background.
+    RewriteAof,
 }
 
 impl Change {
@@ -21,7 +23,7 @@ impl Change {
     pub fn keys(&self) -> &[Key] {
         match self {
             Self::SetTtl { keys, .. } | Self::Delete { keys } => keys,
-            Self::Snapshot => &[],
+            Self::Snapshot | Self::RewriteAof => &[],
         }
     }
 
@@ -35,6 +37,7 @@ impl Change {
             Self::SetTtl { .. } => "expire",
             Self::Delete { .. } => "delete",
             Self::Snapshot => "snapshot",
+            Self::RewriteAof => "rewrite-aof",
         }
     }
 }
@@ -62,6 +65,10 @@ pub enum Outcome {
     Keys(Vec<(Key, KeyOutcome)>),
     /// The snapshot was accepted; follow its state.
     Snapshot(SnapshotState),
+    /// Somebody else's snapshot was being written already: nothing was begun, that one can be followed.
+    Attached,
+    /// The rewrite of the append-only file was accepted; follow its state.
+    Rewrite(SnapshotState),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -48,7 +48,7 @@ impl Order {
 impl MemcachedServer {
     pub(super) async fn foresee(&self, change: &Change) -> Result<Preview, Fault> {
         let order = match change {
-            Change::Snapshot => {
+            Change::Snapshot | Change::RewriteAof => {
                 return Ok(Preview {
                     stops: vec![NO_SNAPSHOTS.into()],
                     ..Preview::default()
@@ -148,7 +148,9 @@ impl MemcachedServer {
 
     async fn execute(&self, change: &Change, permit: &Permit) -> Result<Outcome, Fault> {
         let (order, keys) = match change {
-            Change::Snapshot => return Err(Fault::Missing(Missing(NO_SNAPSHOTS.into()))),
+            Change::Snapshot | Change::RewriteAof => {
+                return Err(Fault::Missing(Missing(NO_SNAPSHOTS.into())));
+            }
             Change::Delete { keys } => {
                 // A connection that died while idle is found here, where it harms nothing.
                 self.work.ask(&[Command::version()]).await?;

@@ -116,7 +116,7 @@ fn permit(directory: &Path, change: Change) -> Permit {
 async fn apply(server: &MemcachedServer, directory: &Path, change: Change) -> Vec<KeyOutcome> {
     match server.apply(permit(directory, change)).await.unwrap() {
         Outcome::Keys(keys) => keys.into_iter().map(|(_, outcome)| outcome).collect(),
-        Outcome::Snapshot(_) => panic!("not a snapshot"),
+        other => panic!("not about keys: {other:?}"),
     }
 }
 
