@@ -8,6 +8,7 @@ mod cli {
     mod forms;
     mod hot;
     mod reading;
+    mod saving;
     mod schemas;
     mod surveying;
     mod writing;

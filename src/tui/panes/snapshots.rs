@@ -238,7 +238,7 @@ fn observe(cx: &mut Cx) {
     };
     let saved = SnapshotRecord::observed(&persistence, sample.keys());
     let aof = persistence.aof.as_ref();
-    let begun = if persistence.is_saving {
+    let found = if persistence.is_saving {
         let watch = Watch::Snapshot(SnapshotWatch::attach(&persistence));
         Some((RecordKind::Snapshot, persistence.saving_for, watch))
     } else if let Some(aof) = aof.filter(|aof| aof.is_rewriting) {
@@ -248,7 +248,7 @@ fn observe(cx: &mut Cx) {
         None
     };
     if cx.deck.snapshots.running.is_none()
-        && let Some((kind, elapsed, watch)) = begun
+        && let Some((kind, elapsed, watch)) = found
     {
         let began = UnixMs(now.0 - since(elapsed));
         cx.deck.snapshots.running = Some(Running {

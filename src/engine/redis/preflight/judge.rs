@@ -105,19 +105,15 @@ fn last_rewrite(persistence: &Persistence) -> PreflightNote {
     let what = "last rewrite";
     let aof = persistence.aof.as_ref();
     let took = aof.and_then(|aof| aof.last_rewrite_took);
-    match aof.and_then(|aof| aof.last_rewrite) {
-        Some(SaveStatus::Failed) => {
-            let why = "it failed; the server's log says why".to_owned();
-            note(Verdict::Caution, what, why)
-        }
-        _ => {
-            let words = took.map_or_else(
-                || "none since the server was started".to_owned(),
-                |took| format!("it succeeded in {} s", took.as_secs()),
-            );
-            note(Verdict::Good, what, words)
-        }
+    if aof.and_then(|aof| aof.last_rewrite) == Some(SaveStatus::Failed) {
+        let why = "it failed; the server's log says why".to_owned();
+        return note(Verdict::Caution, what, why);
     }
+    let words = took.map_or_else(
+        || "none since the server was started".to_owned(),
+        |took| format!("it succeeded in {} s", took.as_secs()),
+    );
+    note(Verdict::Good, what, words)
 }
 
 fn changes(persistence: &Persistence) -> Option<PreflightNote> {
@@ -146,15 +142,15 @@ fn headroom(info: &Info) -> PreflightNote {
     let last = read("rdb_last_cow_size").max(read("aof_last_cow_size"));
     let is_tight = (free.0 as f64) < used.0 as f64 * COPIED
         || last.is_some_and(|last| free.0 < last.0.saturating_mul(2));
-    let mut words =
-        format!("{used} used; at most {free} of {system} are free for pages written meanwhile");
-    if let Some(last) = last {
-        words += &format!("; the last copy took {last}");
-    }
     let limit = read("maxmemory").filter(|limit| limit.0 as f64 > system.0 as f64 * 0.75);
-    if let Some(limit) = limit {
-        words += &format!("; its limit of {limit} leaves little beside it");
-    }
+    let parts = [
+        Some(format!(
+            "{used} used; at most {free} of {system} are free for pages written meanwhile"
+        )),
+        last.map(|last| format!("; the last copy took {last}")),
+        limit.map(|limit| format!("; its limit of {limit} leaves little beside it")),
+    ];
+    let words = parts.into_iter().flatten().collect();
     let verdict = if is_tight || limit.is_some() {
         Verdict::Caution
     } else {

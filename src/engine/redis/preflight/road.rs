@@ -46,18 +46,15 @@ fn road(settings: &Settings) -> PreflightNote {
 
 /// What others see of it, and what stays of it.
 fn seen(info: &Info, settings: &Settings) -> PreflightNote {
-    let mut words = "it counts us as a replica while it lasts".to_owned();
+    let words = "it counts us as a replica while it lasts".to_owned();
     let has_backlog = info.flag("repl_backlog_active").unwrap_or(true);
-    if !has_backlog {
-        let size = settings
-            .backlog
-            .map(|size| format!(" of {}", Bytes(size)))
-            .unwrap_or_default();
-        words += &format!(
-            ", takes a new replication id, and keeps a backlog{size} for an hour afterwards"
-        );
+    if has_backlog {
+        return note(Verdict::Good, "trace", words);
     }
-    note(Verdict::Good, "trace", words)
+    let size = settings.backlog.map(|size| format!(" of {}", Bytes(size)));
+    let size = size.unwrap_or_default();
+    let more = format!("takes a new replication id, and keeps a backlog{size} for an hour after");
+    note(Verdict::Good, "trace", format!("{words}, {more}"))
 }
 
 #[cfg(test)]

@@ -266,28 +266,23 @@ fn words(
             units::span(elapsed)
         ),
         FetchPhase::Receiving => {
-            let mut words = format!("receiving {}", progress.received);
-            let done = progress
-                .size
-                .map(|size| progress.received.0 as f64 / (size.0.max(1)) as f64);
-            if let Some(size) = progress.size {
-                words += &format!(" of {size}");
-            }
+            let size = progress.size;
+            let by_bytes = size.map(|size| progress.received.0 as f64 / size.0.max(1) as f64);
             // By keys where the length is not known beforehand.
-            let done = done.or(share);
-            if let Some(done) = done {
-                words += &format!(", {}", units::percent(done));
-            }
+            let done = by_bytes.or(share);
             let seconds = receiving.unwrap_or_default().as_secs_f64();
-            if seconds > 0.0 {
-                let speed = progress.received.0 as f64 / seconds;
-                words += &format!(", {}", units::bytes_rate(speed));
-            }
-            if let Some(done) = done.filter(|done| *done >= 0.02 && seconds >= 1.0) {
-                let left = Duration::from_secs_f64(seconds * (1.0 - done).max(0.0) / done);
-                words += &format!(", {} left", units::span(left));
-            }
-            words
+            let speed = (seconds > 0.0).then(|| progress.received.0 as f64 / seconds);
+            let left = done
+                .filter(|done| *done >= 0.02 && seconds >= 1.0)
+                .map(|done| Duration::from_secs_f64(seconds * (1.0 - done).max(0.0) / done));
+            let parts = [
+                Some(format!("receiving {}", progress.received)),
+                size.map(|size| format!(" of {size}")),
+                done.map(|done| format!(", {}", units::percent(done))),
+                speed.map(|speed| format!(", {}", units::bytes_rate(speed))),
+                left.map(|left| format!(", {} left", units::span(left))),
+            ];
+            parts.into_iter().flatten().collect()
         }
     }
 }
