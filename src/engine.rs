@@ -4,6 +4,7 @@
 //! one-shot commands call a backend directly.
 
 pub mod backend;
+pub mod conduit;
 pub mod dial;
 pub mod fault;
 mod file;
@@ -16,7 +17,7 @@ mod survey;
 mod tls;
 pub mod worker;
 
-pub use backend::{Backend, Draws, Hot, Server, Walk};
+pub use backend::{Backend, Draws, Fetch, Hot, Poured, Server, Walk};
 pub use fault::{Fault, Kind};
 pub use memcached::{MemcachedTake, TakeAsk, TakeTally};
 pub use progress::Progress;

@@ -6,6 +6,7 @@ mod duration;
 #[cfg(test)]
 mod example;
 mod feature;
+mod fetch;
 mod glob;
 mod history;
 mod hot;
@@ -25,6 +26,7 @@ pub use account::{Account, CommandTime, OwnBucket, OwnSpread, SpreadUnit};
 pub use change::{Change, KeyOutcome, Outcome, Preview};
 pub use duration::{DurationError, DurationExpr, ExprError, parse_duration};
 pub use feature::{Feature, Features, Missing};
+pub use fetch::{FetchAsk, FetchOrigin, FetchPhase, FetchProgress, FetchWay};
 pub use glob::Glob;
 pub use history::History;
 pub use hot::{HotAsk, HotEnd, HotKey, HotReport, HotVia};
@@ -36,7 +38,8 @@ pub use restore::{
 };
 pub use sample::{Clients, Counters, Database, Engine, Identity, Memory, Sample, SlabClass, Slabs};
 pub use snapshot::{
-    Aof, Persistence, Preflight, PreflightNote, SaveStatus, SnapshotState, SnapshotWatch, Verdict,
+    Aof, Concern, Job, Persistence, Preflight, PreflightNote, RecordEnd, RecordKind, RewriteWatch,
+    SaveStatus, SnapshotRecord, SnapshotState, SnapshotWatch, Verdict,
 };
 pub use target::{Environment, Limits, Place, Protocol, Target, TargetError, Tls};
 pub use ttl::{Ttl, TtlError, TtlExpr, TtlWish};

@@ -3,7 +3,8 @@
 //! [`rdb`] reads the format of Redis and Valkey, record by record and in constant memory, from
 //! anything that can be read; [`unpack`] lifts gzip and zstd off before. [`contents`] goes through a
 //! whole file and says what is in it beside the keys, [`survey`] analyses the keys. [`items`] is our own
-//! form for what Memcached holds. [`keeping`] writes files that are whole or not there, and [`diff`]
+//! form for what Memcached holds. [`keeping`] writes files that are whole or not there, [`packing`]
+//! makes them smaller, [`seal`] checks them while they pass, and [`diff`]
 //! compares two keyspaces of any size.
 
 pub mod contents;
@@ -11,7 +12,9 @@ pub mod diff;
 pub mod error;
 pub mod items;
 pub mod keeping;
+pub mod packing;
 pub mod rdb;
+pub mod seal;
 pub mod survey;
 pub mod unpack;
 

@@ -4,6 +4,7 @@ mod common;
 
 mod cli {
     mod errors;
+    mod fetching;
     mod files;
     mod forms;
     mod hot;

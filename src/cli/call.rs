@@ -29,7 +29,14 @@ pub struct Call {
     config: Option<Config>,
     runtime: Option<Runtime>,
     /// Kept from wait to wait, so that a Ctrl-C between two of them is not lost.
-    interrupt: Option<Signal>,
+    interrupts: Option<Interrupts>,
+}
+
+/// What ends a wait: both leave time to tidy up.
+#[derive(Debug)]
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 /// A server to ask, by the name it is known by.
@@ -46,7 +53,7 @@ impl Call {
             vars: Vars::of_process(),
             config: None,
             runtime: None,
-            interrupt: None,
+            interrupts: None,
         }
     }
 
@@ -87,7 +94,7 @@ impl Call {
         }
     }
 
-    /// Runs until it is done or Ctrl-C is pressed. The first wait starts the runtime; commands that
+    /// Runs until it is done or Ctrl-C is pressed, or the system asks us to go. The first wait starts the runtime; commands that
     /// ask no server never pay for one.
     ///
     /// # Errors
@@ -97,14 +104,17 @@ impl Call {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let runtime = start(&mut self.runtime)?;
-        let interrupt = if let Some(interrupt) = self.interrupt.take() {
-            interrupt
+        let interrupts = if let Some(interrupts) = self.interrupts.take() {
+            interrupts
         } else {
             let _inside = runtime.enter();
-            signal(SignalKind::interrupt())?
+            Interrupts {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            }
         };
-        let interrupt = self.interrupt.insert(interrupt);
-        runtime.block_on(or_interrupt(work, interrupt))
+        let interrupts = self.interrupts.insert(interrupts);
+        runtime.block_on(or_interrupt(work, interrupts))
     }
 
     /// Like `wait`, for work that asks a server and reports its faults.
@@ -358,11 +368,12 @@ fn start(runtime: &mut Option<Runtime>) -> Result<&Runtime, Failure> {
 
 async fn or_interrupt<T>(
     work: impl Future<Output = Result<T, Failure>>,
-    interrupt: &mut Signal,
+    signals: &mut Interrupts,
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        _ = interrupt.recv() => Err(Failure::interrupted()),
+        _ = signals.interrupt.recv() => Err(Failure::interrupted()),
+        _ = signals.terminate.recv() => Err(Failure::interrupted()),
         done = work => done,
     }
 }

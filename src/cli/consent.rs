@@ -200,6 +200,7 @@ fn headline(change: &Change) -> String {
             "Restore from {}",
             text::escape(restore.source.as_os_str().as_encoded_bytes())
         ),
+        Change::RewriteAof => "Rewrite the append-only file".to_owned(),
     }
 }
 

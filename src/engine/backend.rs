@@ -2,16 +2,18 @@
 
 use std::future::Future;
 
+use crate::engine::conduit::Inlet;
 use crate::engine::file::{FileServer, FileWalk};
 use crate::engine::memcached::{
     MemcachedHot, MemcachedServer, MemcachedTake, MemcachedWalk, TakeAsk,
 };
-use crate::engine::redis::{RedisDraws, RedisHot, RedisServer, RedisWalk};
+use crate::engine::redis::{RedisDraws, RedisFetch, RedisHot, RedisServer, RedisWalk};
 use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
 use crate::model::{
-    Account, Change, Features, HotAsk, HotReport, Key, KeyCard, KeyRow, Missing, Outcome, Pace,
-    Place, Preflight, Preview, Protocol, Sample, Target, Value, WalkAsk, WalkPage, Window,
+    Account, Bytes, Change, Features, FetchAsk, FetchOrigin, FetchProgress, HotAsk, HotReport, Job,
+    Key, KeyCard, KeyRow, Missing, Outcome, Pace, Place, Preflight, Preview, Protocol, Sample,
+    Target, Value, WalkAsk, WalkPage, Window,
 };
 
 /// A server that can be asked. Connections open when first needed and again after they broke; every
@@ -46,8 +48,8 @@ pub trait Backend: Send + Sync {
     /// What a change would tell the server. Asks the server, changes nothing.
     fn preview(&self, change: &Change) -> impl Future<Output = Result<Preview, Fault>> + Send;
 
-    /// What speaks for and against a snapshot now.
-    fn preflight(&self) -> impl Future<Output = Result<Preflight, Fault>> + Send;
+    /// What speaks for and against such a job now.
+    fn preflight(&self, job: Job) -> impl Future<Output = Result<Preflight, Fault>> + Send;
 
     /// Carries out what was permitted and closes the permit with what happened.
     fn apply(&self, permit: Permit) -> impl Future<Output = Result<Outcome, Fault>> + Send;
@@ -165,8 +167,8 @@ impl Backend for Server {
         forward!(self, server => server.preview(change).await)
     }
 
-    async fn preflight(&self) -> Result<Preflight, Fault> {
-        forward!(self, server => server.preflight().await)
+    async fn preflight(&self, job: Job) -> Result<Preflight, Fault> {
+        forward!(self, server => server.preflight(job).await)
     }
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
@@ -192,6 +194,80 @@ impl Server {
             Self::File(_) => Err(Fault::Missing(Missing("this is a snapshot already".into()))),
             Self::Memcached(server) => server.take(ask).await,
         }
+    }
+}
+
+/// How pouring a copy into a conduit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poured {
+    Whole,
+    /// Whoever read from the conduit has gone, and knows why.
+    Abandoned,
+}
+
+/// A copy of all that a server holds, under way. Dropping it ends it.
+#[derive(Debug)]
+pub struct Fetch(Box<RedisFetch>);
+
+impl Server {
+    /// Asks for a copy of all that it holds: one moment of all databases, as an RDB file. From here on
+    /// the server works for us; [`Job::Fetch`] tells beforehand what that costs.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or has no such copy to give.
+    pub async fn fetch(&self, ask: FetchAsk) -> Result<Fetch, Fault> {
+        match self {
+            Self::Redis(server) => Ok(Fetch(Box::new(server.fetch(ask).await?))),
+            Self::Memcached(_) => Err(Fault::Missing(Missing(
+                "Memcached has no copy of one moment to give away".to_owned(),
+            ))),
+            Self::File(_) => Err(Fault::Missing(Missing("this is a snapshot already".into()))),
+        }
+    }
+}
+
+impl Server {
+    /// How large the snapshot on its disk is, where that disk is in reach.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn snapshot_size(&self) -> Result<Option<Bytes>, Fault> {
+        match self {
+            Self::Redis(server) => server.snapshot_size().await,
+            Self::Memcached(_) | Self::File(_) => Ok(None),
+        }
+    }
+}
+
+impl Fetch {
+    /// Which state of the data it is, as far as the server has said.
+    pub fn origin(&self) -> &FetchOrigin {
+        self.0.origin()
+    }
+
+    /// Waits for something to come, and puts the payload of it into the empty chunk: nothing while
+    /// the server is busy. False after the last of it.
+    ///
+    /// # Errors
+    /// When the server refuses, breaks off, or says nothing for too long.
+    pub async fn step(&mut self, chunk: &mut Vec<u8>) -> Result<bool, Fault> {
+        self.0.step(chunk).await
+    }
+
+    /// Fetches everything into a conduit, from which another thread reads.
+    ///
+    /// # Errors
+    /// As `step`.
+    pub async fn pour(
+        &mut self,
+        inlet: Inlet,
+        tell: impl FnMut(FetchProgress),
+    ) -> Result<Poured, Fault> {
+        self.0.pour(inlet, tell).await
+    }
+
+    pub fn progress(&self) -> FetchProgress {
+        self.0.progress()
     }
 }
 

@@ -23,9 +23,9 @@ use crate::engine::file::index::{Context, Index};
 use crate::engine::{Backend, Draws, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Account, Bytes, Change, Feature, Features, Key, KeyCard, KeyFacts, KeyKind, KeyRow, Missing,
-    Outcome, Place, Preflight, PreflightNote, Preview, Sample, Target, Value, Verdict, WalkAsk,
-    Window,
+    Account, Bytes, Change, Feature, Features, Job, Key, KeyCard, KeyFacts, KeyKind, KeyRow,
+    Missing, Outcome, Place, Preflight, PreflightNote, Preview, Sample, Target, Value, Verdict,
+    WalkAsk, Window,
 };
 use crate::snapshot::SnapshotError;
 use crate::snapshot::rdb::{self, Ending, Reader, Record};
@@ -239,7 +239,7 @@ impl Backend for FileServer {
         Err(unchangeable())
     }
 
-    async fn preflight(&self) -> Result<Preflight, Fault> {
+    async fn preflight(&self, _: Job) -> Result<Preflight, Fault> {
         Ok(Preflight {
             notes: vec![PreflightNote {
                 verdict: Verdict::Stop,

@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{Backend, Draws, Fault, Progress, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Account, Change, Feature, Features, Key, KeyCard, KeyRow, Missing, Outcome, Preflight,
+    Account, Change, Feature, Features, Job, Key, KeyCard, KeyRow, Missing, Outcome, Preflight,
     PreflightNote, Preview, Sample, Target, Value, Verdict, WalkAsk, Window,
 };
 
@@ -292,7 +292,7 @@ impl Backend for MemcachedServer {
         self.foresee(change).await
     }
 
-    async fn preflight(&self) -> Result<Preflight, Fault> {
+    async fn preflight(&self, _: Job) -> Result<Preflight, Fault> {
         Ok(Preflight {
             notes: vec![PreflightNote {
                 verdict: Verdict::Stop,

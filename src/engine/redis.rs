@@ -10,6 +10,7 @@ mod bookmark;
 mod card;
 mod commands;
 mod draws;
+mod fetch;
 mod hot;
 mod info;
 mod known;
@@ -48,12 +49,13 @@ use crate::engine::redis::sample::Taken;
 use crate::engine::{Backend, Draws, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Account, Change, Clients, Counters, Database, Engine, Features, HotAsk, Identity, Key, KeyCard,
-    KeyRow, Memory, Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk,
-    Window,
+    Account, Bytes, Change, Clients, Counters, Database, Engine, Features, FetchAsk, HotAsk,
+    Identity, Job, Key, KeyCard, KeyRow, Memory, Outcome, Preflight, Preview, Role, Sample, Target,
+    UnixMs, Value, WalkAsk, Window,
 };
 
 pub use draws::RedisDraws;
+pub use fetch::RedisFetch;
 pub use hot::RedisHot;
 pub use walk::RedisWalk;
 
@@ -79,6 +81,16 @@ impl RedisServer {
     /// Begins to find out which keys are hot.
     pub(super) async fn hot(&self, ask: HotAsk) -> Result<RedisHot, Fault> {
         RedisHot::begin(&self.0, ask).await
+    }
+
+    /// How large the snapshot on its disk is, where that disk is in reach.
+    pub(super) async fn snapshot_size(&self) -> Result<Option<Bytes>, Fault> {
+        preflight::snapshot_size(&self.0).await
+    }
+
+    /// Asks for a copy of all that it holds.
+    pub(super) async fn fetch(&self, ask: FetchAsk) -> Result<RedisFetch, Fault> {
+        RedisFetch::begin(&self.0, ask).await
     }
 
     /// Where it is, safe to show.
@@ -143,8 +155,8 @@ impl Backend for RedisServer {
         plan::preview(&self.0, change).await
     }
 
-    async fn preflight(&self) -> Result<Preflight, Fault> {
-        preflight::preflight(&self.0).await
+    async fn preflight(&self, job: Job) -> Result<Preflight, Fault> {
+        preflight::preflight(&self.0, job).await
     }
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {

@@ -16,6 +16,8 @@ pub enum Change {
     Snapshot,
     /// Bring back what a snapshot file holds.
     Restore(Box<Restore>),
+    /// Write the append-only file anew in the background.
+    RewriteAof,
 }
 
 impl Change {
@@ -23,7 +25,7 @@ impl Change {
     pub fn keys(&self) -> &[Key] {
         match self {
             Self::SetTtl { keys, .. } | Self::Delete { keys } => keys,
-            Self::Snapshot | Self::Restore(_) => &[],
+            Self::Snapshot | Self::RewriteAof | Self::Restore(_) => &[],
         }
     }
 
@@ -38,6 +40,7 @@ impl Change {
             Self::Delete { .. } => "delete",
             Self::Snapshot => "snapshot",
             Self::Restore(_) => "restore",
+            Self::RewriteAof => "rewrite-aof",
         }
     }
 }
@@ -66,6 +69,10 @@ pub enum Outcome {
     /// The snapshot was accepted; follow its state.
     Snapshot(SnapshotState),
     Restored(Box<RestoreReport>),
+    /// Somebody else's snapshot was being written already: nothing was begun, that one can be followed.
+    Attached,
+    /// The rewrite of the append-only file was accepted; follow its state.
+    Rewrite(SnapshotState),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +92,7 @@ impl Outcome {
     pub fn counts(&self) -> (usize, usize, usize) {
         let keys = match self {
             Self::Keys(keys) => keys,
-            Self::Snapshot(_) => return (1, 0, 0),
+            Self::Snapshot(_) | Self::Rewrite(_) | Self::Attached => return (1, 0, 0),
             Self::Restored(report) => {
                 let count = |many| usize::try_from(many).unwrap_or(usize::MAX);
                 return (count(report.restored), 0, count(report.failed));

@@ -101,6 +101,7 @@ fn redis_and_valkey_answer_as_promised() {
         let server = RedisServer::plain(flavor);
         seed(&server);
         let ask = |command: &str, args: &[&str]| promised(&server.url(), command, args);
+        let directory = tempfile::tempdir().expect("a directory");
 
         let info = ask("info", &[]);
         assert_eq!(
@@ -162,6 +163,13 @@ fn redis_and_valkey_answer_as_promised() {
         ask("snapshot create", &["--dry-run"]);
         assert_eq!(ask("snapshot create", &["--wait", "--yes"])["state"], "ok");
         assert_eq!(ask("snapshot status", &[])["state"], "ok");
+        let file = directory.path().join("a.rdb");
+        let fetched = ask("snapshot fetch", &[file.to_str().expect("a path")]);
+        assert_eq!(fetched["checksum"], "good");
+        ask("snapshot list", &[]);
+        server.run("CONFIG SET appendonly yes");
+        ask("snapshot rewrite", &["--dry-run"]);
+        ask("snapshot rewrite", &["--yes"]);
         assert_eq!(ask("replication", &[])["role"], "primary");
     }
 }

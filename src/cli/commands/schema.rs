@@ -37,6 +37,8 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("snapshot verify", include_str!("../schemas/snapshot-verify.json")),
     ("snapshot diff",   include_str!("../schemas/snapshot-diff.json")),
     ("snapshot restore", include_str!("../schemas/snapshot-restore.json")),
+    ("snapshot list",   include_str!("../schemas/snapshot-list.json")),
+    ("snapshot rewrite", include_str!("../schemas/snapshot-rewrite.json")),
     ("snapshot status", include_str!("../schemas/snapshot-status.json")),
     ("replication",     include_str!("../schemas/replication.json")),
     ("profiles",        include_str!("../schemas/profiles.json")),

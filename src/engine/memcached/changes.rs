@@ -48,7 +48,7 @@ impl Order {
 impl MemcachedServer {
     pub(super) async fn foresee(&self, change: &Change) -> Result<Preview, Fault> {
         let order = match change {
-            Change::Snapshot => {
+            Change::Snapshot | Change::RewriteAof => {
                 return Ok(Preview {
                     stops: vec![NO_SNAPSHOTS.into()],
                     ..Preview::default()
@@ -158,7 +158,9 @@ impl MemcachedServer {
         progress: &Progress,
     ) -> Result<Outcome, Fault> {
         let (order, keys) = match change {
-            Change::Snapshot => return Err(Fault::Missing(Missing(NO_SNAPSHOTS.into()))),
+            Change::Snapshot | Change::RewriteAof => {
+                return Err(Fault::Missing(Missing(NO_SNAPSHOTS.into())));
+            }
             Change::Restore(restore) => {
                 let report = self.restore(restore, permit, progress).await?;
                 return Ok(Outcome::Restored(Box::new(report)));
