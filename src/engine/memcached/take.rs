@@ -121,6 +121,8 @@ struct Flight {
     /// Bytes that it is expected to bring.
     bytes: u64,
     sent: Option<Instant>,
+    /// The same on the server's clock.
+    second: Option<u32>,
 }
 
 /// An item as it was listed.
@@ -137,7 +139,7 @@ impl Flight {
     fn clear(&mut self) {
         self.keys.clear();
         self.items.clear();
-        (self.at, self.bytes, self.sent) = (0, 0, None);
+        (self.at, self.bytes, self.sent, self.second) = (0, 0, None, None);
     }
 
     fn add(&mut self, listed: &Listed) {
@@ -332,6 +334,7 @@ impl MemcachedTake<'_> {
             }
             self.pipe.queue(&mut self.batch, None)?;
             flight.sent = Some(Instant::now());
+            flight.second = self.server_second();
             self.air.push_back(flight);
         }
         Ok(())

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use crate::engine::memcached::MemcachedServer;
 use crate::engine::memcached::batch::{Batch, Dialect};
-use crate::engine::memcached::clock::now;
 use crate::engine::memcached::conn::Conn;
 use crate::engine::memcached::pipe::Pipe;
 use crate::engine::memcached::restore::Target;
@@ -126,15 +125,16 @@ impl ReadBack<'_> {
         self.pipe.queue(&mut self.batch, None)?;
         self.pipe.stir();
         self.bytes = 0;
+        let asked = self.target.now();
         while let Some(expected) = self.due.pop_front() {
             let found = self.item().await?;
             self.server.count_lookup(found.is_some());
-            self.compare(&expected, found);
+            self.compare(&expected, found, asked);
         }
         Ok(())
     }
 
-    fn compare(&mut self, expected: &Expected, found: Option<(Head, u128)>) {
+    fn compare(&mut self, expected: &Expected, found: Option<(Head, u128)>, asked: Option<i64>) {
         let verified = &mut self.verified;
         verified.read += 1;
         let Some((head, digest)) = found else {
@@ -145,10 +145,13 @@ impl ReadBack<'_> {
             // The classic dialect does not tell.
             None => true,
             Some(Left::Never) => expected.expiry == 0,
-            Some(Left::Seconds(left)) => self.target.clock.is_none_or(|clock| {
-                let told = clock.to_server(now()) + i64::from(left);
-                expected.expiry != 0 && (told - i64::from(expected.expiry)).abs() <= UNSURE
-            }),
+            // It was said at some moment between asking and reading.
+            Some(Left::Seconds(left)) => {
+                asked.zip(self.target.now()).is_none_or(|(asked, read)| {
+                    let (left, expiry) = (i64::from(left), i64::from(expected.expiry));
+                    (asked + left - UNSURE..=read + left + UNSURE).contains(&expiry)
+                })
+            }
         };
         let is_same = head.flags == expected.flags
             && head.length == expected.length

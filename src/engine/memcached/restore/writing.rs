@@ -165,7 +165,7 @@ impl<'a> Writing<'a> {
         }
         self.land(0).await?;
         if let Some(key) = &self.stopped {
-            let left = self.of - self.answered();
+            let left = self.of.saturating_sub(self.answered());
             self.report.notes.push(format!(
                 "{} came into being meanwhile, and --conflict fail stops there: {} keys were not restored",
                 text::escape(key),

@@ -84,24 +84,28 @@ pub(in crate::engine::memcached) fn classic_head(line: &[u8]) -> Option<Head> {
 }
 
 /// When an item ends: as listed, unless what is left says otherwise; and whether it does.
+///
+/// The server said what is left at some moment between asking and reading, in its seconds: on a busy
+/// machine these can be far apart.
 pub(super) fn expiry(
     listed: Option<u32>,
     left: Option<Left>,
-    now: Option<u32>,
+    when: Option<(u32, u32)>,
 ) -> (Option<u32>, bool) {
     match (listed, left) {
         (listed, None) => (listed, false),
         (None, Some(Left::Never)) => (None, false),
         (Some(_), Some(Left::Never)) => (None, true),
         (listed, Some(Left::Seconds(seconds))) => {
-            let told = now.map(|now| now.saturating_add(seconds));
-            match (listed, told) {
+            let Some((asked, read)) = when else {
                 // Without the server's clock the list is all there is.
-                (listed, None) => (listed, false),
-                (Some(listed), Some(told)) if listed.abs_diff(told) <= UNSURE => {
-                    (Some(listed), false)
-                }
-                (_, told) => (told, true),
+                return (listed, false);
+            };
+            let earliest = asked.saturating_add(seconds).saturating_sub(UNSURE);
+            let latest = read.saturating_add(seconds).saturating_add(UNSURE);
+            match listed {
+                Some(listed) if (earliest..=latest).contains(&listed) => (Some(listed), false),
+                _ => (Some(read.saturating_add(seconds)), true),
             }
         }
     }
@@ -209,8 +213,8 @@ impl MemcachedTake<'_> {
             self.tally.placeholders += 1;
             self.due = Due::ValueEnd;
         } else {
-            let key = key.to_vec();
-            self.begin(&key, &asked, &head)?;
+            let (key, asked_at) = (key.to_vec(), flight.second);
+            self.begin(&key, &asked, &head, asked_at)?;
             if let (true, Some(cas)) = (head.won, head.cas) {
                 self.won(&key, cas);
             }
@@ -219,9 +223,18 @@ impl MemcachedTake<'_> {
         Ok(Step::On)
     }
 
-    fn begin(&mut self, key: &[u8], asked: &Asked, head: &Head) -> Result<(), Fault> {
-        let now = head.left.and_then(|_| self.server_second());
-        let (expires, is_other) = expiry(asked.expires, head.left, now);
+    fn begin(
+        &mut self,
+        key: &[u8],
+        asked: &Asked,
+        head: &Head,
+        asked_at: Option<u32>,
+    ) -> Result<(), Fault> {
+        let when = match head.left {
+            Some(Left::Seconds(_)) => asked_at.zip(self.server_second()),
+            _ => None,
+        };
+        let (expires, is_other) = expiry(asked.expires, head.left, when);
         let is_rewritten = asked
             .cas
             .zip(head.cas)

@@ -36,7 +36,11 @@ fn heads_of_values_are_read() {
 #[test]
 fn an_item_ends_as_listed_unless_it_was_touched_since() {
     let left = |seconds| Some(Left::Seconds(seconds));
-    let now = Some(1_000);
+    let now = Some((1_000, 1_000));
+    let late = Some((1_000, 1_005));
+    assert_eq!(expiry(Some(1_060), left(60), late), (Some(1_060), false));
+    assert_eq!(expiry(Some(1_060), left(55), late), (Some(1_060), false));
+    assert_eq!(expiry(Some(1_060), left(70), late), (Some(1_075), true));
     assert_eq!(expiry(Some(1_060), left(60), now), (Some(1_060), false));
     assert_eq!(expiry(Some(1_060), left(59), now), (Some(1_060), false));
     assert_eq!(expiry(Some(1_060), left(90), now), (Some(1_090), true));
