@@ -178,7 +178,7 @@ def facts(lines, program, server, redis_cli, keys, rounds):
     ours = [program, server.url, "analyze", "--full-speed", "--ask", "type,ttl,size", "-o", "json"]
     peers = [("--memkeys", ["--memkeys"], 0.3 if IS_QUIET else 0.6, 0.65)]
     if knows_count(redis_cli):
-        peers.append(("--keystats --count 1000", ["--keystats", "--count", "1000"], 0.9, 0.85))
+        peers.append(("--keystats --count 1000", ["--keystats", "--count", "1000"], 0.75, 0.85))
     for name, words, wall, cpu in peers:
         mine, theirs = in_turn(ours, [redis_cli, "-s", server.path, *words], server, rounds)
         beside(lines, "type, TTL, size / redis-cli %s: wall" % name, mine, theirs, lambda run: run.wall, wall)

@@ -24,7 +24,7 @@ use crate::analysis::scale::Scale;
 use crate::analysis::spread::Histogram;
 use crate::analysis::tally::Kinds;
 use crate::analysis::top::{Seat, Top};
-use crate::model::{Bytes, Coverage, Lack, Told, UnixMs, WalkCost, WalkKey};
+use crate::model::{Account, Bytes, Coverage, Lack, Told, UnixMs, WalkCost, WalkKey};
 
 pub use ids::collapse;
 pub use report::{Figure, Report, UsageReport, Via};
@@ -79,6 +79,7 @@ pub struct Circumstances {
     pub coverage: Coverage,
     pub cost: WalkCost,
     pub lacks: Vec<Lack>,
+    pub account: Option<Account>,
 }
 
 /// Takes keys in, one by one. It can be kept and gone on with later.
@@ -112,6 +113,10 @@ impl Analysis {
             idlest: Top::of(ask.top),
             ask,
         }
+    }
+
+    pub fn ask(&self) -> &AnalysisAsk {
+        &self.ask
     }
 
     pub fn keys(&self) -> u64 {
@@ -196,7 +201,9 @@ impl Analysis {
         Report {
             via: circumstances.via,
             at,
-            keys: if scale.is_exact() {
+            keys: if let Some(keys) = counted_by_the_server(&circumstances) {
+                Figure::exact(keys)
+            } else if scale.is_exact() {
                 Figure::exact(self.keys)
             } else {
                 Figure::exact(circumstances.coverage.of.unwrap_or(self.keys))
@@ -215,6 +222,7 @@ impl Analysis {
             coverage: circumstances.coverage,
             cost: circumstances.cost,
             lacks: circumstances.lacks,
+            account: circumstances.account,
         }
     }
 
@@ -244,6 +252,15 @@ impl Analysis {
             self.longest.offer(&seat(length));
         }
     }
+}
+
+/// Before any key was seen, the server's own count is what is known of them.
+fn counted_by_the_server(circumstances: &Circumstances) -> Option<u64> {
+    let coverage = &circumstances.coverage;
+    let account = circumstances.account.as_ref();
+    account
+        .filter(|_| coverage.seen == 0 && !coverage.is_complete)
+        .and_then(|account| account.keys)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ mod unknown;
 use std::ffi::OsString;
 use std::fmt::Write;
 
-use crate::cli::commands::snapshot::{create, status};
+use crate::cli::commands::snapshot::{create, diff, fetch, list, restore, rewrite, status, verify};
 use crate::cli::commands::{
     analyze, completions, delete, demo, hot, info, keys, man, open, profiles, replication, schema,
     show, tree, ttl, watch,
@@ -83,6 +83,12 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "ttl",         args: ttl::args,         formats: DATA,          run: ttl::run },
     Command { name: "delete",      args: delete::args,      formats: DATA,          run: delete::run },
     Command { name: "snapshot create", args: create::args,  formats: DATA,          run: create::run },
+    Command { name: "snapshot fetch",  args: fetch::args,   formats: DATA,          run: fetch::run },
+    Command { name: "snapshot verify", args: verify::args,  formats: DATA,          run: verify::run },
+    Command { name: "snapshot diff",   args: diff::args,    formats: DATA,          run: diff::run },
+    Command { name: "snapshot restore", args: restore::args, formats: DATA,         run: restore::run },
+    Command { name: "snapshot list",   args: list::args,    formats: DATA,          run: list::run },
+    Command { name: "snapshot rewrite", args: rewrite::args, formats: DATA,         run: rewrite::run },
     Command { name: "snapshot status", args: status::args,  formats: DATA,          run: status::run },
     Command { name: "replication", args: replication::args, formats: DATA,          run: replication::run },
     Command { name: "profiles",    args: profiles::args,    formats: DATA,          run: profiles::run },

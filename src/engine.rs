@@ -4,16 +4,21 @@
 //! one-shot commands call a backend directly.
 
 pub mod backend;
+pub mod conduit;
 pub mod dial;
 pub mod fault;
+mod file;
 mod gate;
 mod governor;
 pub mod memcached;
+mod progress;
 pub mod redis;
 mod survey;
 mod tls;
 pub mod worker;
 
-pub use backend::{Backend, Draws, Hot, Server, Walk};
+pub use backend::{Backend, Draws, Fetch, Hot, Poured, Server, Walk};
 pub use fault::{Fault, Kind};
-pub use survey::{Node, Survey, SurveyAsk};
+pub use memcached::{MemcachedTake, TakeAsk, TakeTally};
+pub use progress::Progress;
+pub use survey::{Kept, Node, Survey, SurveyAsk};

@@ -306,11 +306,10 @@ mod tests {
 
     #[test]
     fn a_snapshots_line_says_in_words_how_it_went() {
-        let running = SnapshotState::Running {
-            progress: None,
-            elapsed: None,
-        };
-        check_snapshot_line(running, &serde_json::json!({ "snapshot": "accepted" }));
+        check_snapshot_line(
+            SnapshotState::BEGUN,
+            &serde_json::json!({ "snapshot": "accepted" }),
+        );
         let failed = SnapshotState::Failed {
             why: "no space".into(),
         };

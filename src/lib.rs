@@ -21,7 +21,7 @@
 //! - [`guard`]: the only door to a write. Change → plan → permit, and the audit file.
 //! - [`analysis`]: what a keyspace consists of, in bounded memory: prefixes, types, sizes, TTLs.
 //! - [`catalog`]: millions of key names, sorted, in little memory.
-//! - [`snapshot`]: files that servers wrote of their keys, read record by record in constant memory.
+//! - [`snapshot`]: snapshots as files: their forms, read in constant memory; how they are kept whole and compared.
 //! - [`engine`]: talks to servers. Dialling, TLS, RESP, the Memcached protocol, the worker.
 //! - [`config`]: files, variables and flags → targets; where secrets come from; the log.
 //! - [`cli`]: one-shot commands, table `COMMANDS`.

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use jiff::tz::TimeZone;
 
-use crate::config::{self, BookmarkFile, Config};
+use crate::config::{self, BookmarkFile, Config, Saves};
 use crate::engine::worker::Worker;
 use crate::guard::Audit;
 use crate::model::{Target, UnixMs};
@@ -111,8 +111,9 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
     listen::start(&sender).context("no threads for keys and signals")?;
     let workers = start_workers(&runtime, &targets, options.interval, &sender);
     let bookmarks = BookmarkFile::in_directory(options.audit.directory());
-    let keeper =
-        Keeper::start(bookmarks.clone(), sender.clone()).context("no thread for the bookmarks")?;
+    let saves = Saves::in_directory(options.audit.directory());
+    let keeper = Keeper::start(bookmarks.clone(), saves.clone(), sender.clone())
+        .context("no thread for what is kept")?;
     let mut app = App::new(
         targets,
         Setup {
@@ -123,6 +124,7 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
             },
             keymap,
             audit: options.audit,
+            who: config::who(),
             zone: TimeZone::system(),
             interval: options.interval,
             pane: options.start_pane,
@@ -133,6 +135,10 @@ pub fn run(targets: Vec<Target>, options: Options) -> anyhow::Result<Ending> {
     for deck in &mut app.decks {
         match bookmarks.load(&deck.target.name) {
             Ok(kept) => deck.bookmarks = kept,
+            Err(error) => sender.send(Event::NotKept(error.to_string()))?,
+        }
+        match saves.load(&deck.target.name) {
+            Ok(records) => deck.snapshots.recall(records),
             Err(error) => sender.send(Event::NotKept(error.to_string()))?,
         }
     }
@@ -242,6 +248,7 @@ impl Loop {
                 Effect::Ask { deck, query } => self.ask(deck, query)?,
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Keep { profile, bookmarks } => self.keeper.keep(profile, bookmarks),
+                Effect::Remember { profile, record } => self.keeper.remember(profile, *record),
                 Effect::Redraw => self.screen.redraw(),
                 Effect::Resume => self.screen.resume()?,
                 Effect::Suspend if terminal::can_suspend() => self.screen.suspend()?,

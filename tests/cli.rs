@@ -4,8 +4,11 @@ mod common;
 
 mod cli {
     mod errors;
+    mod fetching;
+    mod files;
     mod forms;
     mod hot;
+    mod items;
     mod reading;
     mod schemas;
     mod surveying;

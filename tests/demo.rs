@@ -163,7 +163,7 @@ fn wait_for_end(process: &OwnedFd) {
 fn socket_of(target: &Target) -> &Path {
     match &target.place {
         Place::Unix(path) => path,
-        Place::Tcp { .. } => panic!("a socket is expected"),
+        Place::Tcp { .. } | Place::File(_) => panic!("a socket is expected"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Bytes, Coverage, Key, Lack, Ttl, UnixMs, WalkCost};
+use crate::model::{Account, Bytes, Coverage, Key, Lack, Ttl, UnixMs, WalkCost};
 
 /// What a keyspace consists of, as far as it was covered.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Report {
     pub coverage: Coverage,
     pub cost: WalkCost,
     pub lacks: Vec<Lack>,
+    /// What the server counts by itself.
+    pub account: Option<Account>,
 }
 
 /// Where the report comes from.
@@ -39,6 +41,8 @@ pub enum Via {
     Scan,
     /// From random places of the keyspace: every figure has an interval.
     Sample,
+    /// From the server's own counts alone: no key was asked about.
+    Stats,
 }
 
 /// A count or an amount. Exact, or an estimate with the interval that holds the truth in 95 of 100

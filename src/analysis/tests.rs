@@ -27,6 +27,7 @@ fn circumstances() -> Circumstances {
         coverage: Coverage::default(),
         cost: WalkCost::default(),
         lacks: Vec::new(),
+        account: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::FromArgMatches;
@@ -28,7 +29,14 @@ pub struct Call {
     config: Option<Config>,
     runtime: Option<Runtime>,
     /// Kept from wait to wait, so that a Ctrl-C between two of them is not lost.
-    interrupt: Option<Signal>,
+    interrupts: Option<Interrupts>,
+}
+
+/// What ends a wait: both leave time to tidy up.
+#[derive(Debug)]
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 /// A server to ask, by the name it is known by.
@@ -45,7 +53,7 @@ impl Call {
             vars: Vars::of_process(),
             config: None,
             runtime: None,
-            interrupt: None,
+            interrupts: None,
         }
     }
 
@@ -86,7 +94,7 @@ impl Call {
         }
     }
 
-    /// Runs until it is done or Ctrl-C is pressed. The first wait starts the runtime; commands that
+    /// Runs until it is done or Ctrl-C is pressed, or the system asks us to go. The first wait starts the runtime; commands that
     /// ask no server never pay for one.
     ///
     /// # Errors
@@ -96,14 +104,17 @@ impl Call {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let runtime = start(&mut self.runtime)?;
-        let interrupt = if let Some(interrupt) = self.interrupt.take() {
-            interrupt
+        let interrupts = if let Some(interrupts) = self.interrupts.take() {
+            interrupts
         } else {
             let _inside = runtime.enter();
-            signal(SignalKind::interrupt())?
+            Interrupts {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            }
         };
-        let interrupt = self.interrupt.insert(interrupt);
-        runtime.block_on(or_interrupt(work, interrupt))
+        let interrupts = self.interrupts.insert(interrupts);
+        runtime.block_on(or_interrupt(work, interrupts))
     }
 
     /// Like `wait`, for work that asks a server and reports its faults.
@@ -186,6 +197,29 @@ impl Call {
         }
     }
 
+    /// The server that a word names.
+    ///
+    /// # Errors
+    /// When it names none.
+    pub fn visit_of(&mut self, word: &str) -> Result<Visit, Failure> {
+        let target = self.resolve(Some(word))?;
+        let target = target.ok_or_else(|| Failure::usage(format!("{word} names no target")))?;
+        Ok(Visit {
+            server: Server::at(target.clone()),
+            target,
+        })
+    }
+
+    /// The state directory, which only we can write.
+    ///
+    /// # Errors
+    /// When there can be no such directory.
+    pub fn state_directory(&self) -> Result<PathBuf, Failure> {
+        let directory = config::state_dir(&self.vars).map_err(|error| of_config(&error))?;
+        config::private_dir(&directory).map_err(|error| of_config(&error))?;
+        Ok(directory)
+    }
+
     /// Every server that is named, or all that answer where none is.
     ///
     /// # Errors
@@ -215,9 +249,7 @@ impl Call {
     /// # Errors
     /// When there can be no such directory.
     pub fn audit(&self) -> Result<Audit, Failure> {
-        let directory = config::state_dir(&self.vars).map_err(|error| of_config(&error))?;
-        config::private_dir(&directory).map_err(|error| of_config(&error))?;
-        Ok(Audit::in_directory(&directory))
+        Ok(Audit::in_directory(&self.state_directory()?))
     }
 
     /// The words on the command line that name targets.
@@ -336,11 +368,12 @@ fn start(runtime: &mut Option<Runtime>) -> Result<&Runtime, Failure> {
 
 async fn or_interrupt<T>(
     work: impl Future<Output = Result<T, Failure>>,
-    interrupt: &mut Signal,
+    signals: &mut Interrupts,
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        _ = interrupt.recv() => Err(Failure::interrupted()),
+        _ = signals.interrupt.recv() => Err(Failure::interrupted()),
+        _ = signals.terminate.recv() => Err(Failure::interrupted()),
         done = work => done,
     }
 }

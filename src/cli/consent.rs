@@ -7,7 +7,7 @@ use crate::cli::call::has_person;
 use crate::cli::output::{Answer, Look, Paint, Sheet};
 use crate::cli::{Call, Failure, Kind, Visit, facts};
 use crate::engine::Backend;
-use crate::guard::{self, Asks, Consent, Plan, Policy};
+use crate::guard::{self, Asks, Consent, Permit, Plan, Policy};
 use crate::model::{Change, Key, KeyOutcome, Outcome, Preview, TtlWish, units};
 use crate::text;
 
@@ -37,6 +37,23 @@ pub fn carry_out(
     change: Change,
     args: ConsentArgs,
 ) -> Result<Option<Outcome>, Failure> {
+    let Some(permit) = permitted(call, visit, command, change, args)? else {
+        return Ok(None);
+    };
+    call.ask(visit, visit.server.apply(permit)).map(Some)
+}
+
+/// Gets the right to carry a change out; `None` when only the plan was wanted. It was printed.
+///
+/// # Errors
+/// When the guard or the person says no.
+pub fn permitted(
+    call: &mut Call,
+    visit: &Visit,
+    command: &'static str,
+    change: Change,
+    args: ConsentArgs,
+) -> Result<Option<Permit>, Failure> {
     let policy = Policy::of(&visit.target);
     let refused = |refused| Failure::of_guard(command, &visit.target.name, &refused);
     refuse_read_only(command, visit, &change)?;
@@ -54,7 +71,7 @@ pub fn carry_out(
         ask(call, command, &plan)?
     };
     let permit = plan.permit(&consent, &call.audit()?).map_err(refused)?;
-    call.ask(visit, visit.server.apply(permit)).map(Some)
+    Ok(Some(permit))
 }
 
 /// A target that is read-only is not even asked what a change would mean.
@@ -179,6 +196,11 @@ fn headline(change: &Change) -> String {
         }
         Change::Delete { keys: all } => format!("Delete {}", keys(all.len())),
         Change::Snapshot => "Write a snapshot".to_owned(),
+        Change::Restore(restore) => format!(
+            "Restore from {}",
+            text::escape(restore.source.as_os_str().as_encoded_bytes())
+        ),
+        Change::RewriteAof => "Rewrite the append-only file".to_owned(),
     }
 }
 

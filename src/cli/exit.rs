@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use crate::engine::Fault;
 use crate::engine::fault;
 use crate::guard::Refused;
+use crate::snapshot::keeping::KeepError;
+use crate::text;
 
 /// The end of a command that did not simply succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +109,22 @@ impl Failure {
                 failure.hint("--dry-run shows the plan, --yes confirms it without a terminal")
             }
             Refused::Stopped(_) | Refused::Audit(_) => failure,
+        }
+    }
+
+    /// A file that could not be kept: one that may not be written, or a disk that would not.
+    pub fn of_keeping(what: &str, target: &str, error: &KeepError) -> Self {
+        let kind = match error {
+            KeepError::Full { .. } | KeepError::Io { .. } => Kind::No,
+            _ => Kind::Usage,
+        };
+        // A path may hold anything.
+        let why = text::escape(error.to_string().as_bytes());
+        let failure = Self::new(kind, format!("{what} on {target}: {why}"));
+        match error {
+            KeepError::Exists { .. } => failure.hint("--force replaces it"),
+            KeepError::Full { .. } => failure.hint("nothing was left of it"),
+            _ => failure,
         }
     }
 

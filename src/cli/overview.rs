@@ -41,6 +41,14 @@ impl Answer for Overview<'_> {
             text: String::new(),
         };
         self.headline(&mut page);
+        if self.sample.identity.role == Role::Snapshot {
+            self.keyspace(&mut page);
+            page.heading("What the snapshot says of itself");
+            for (name, value) in &self.sample.raw {
+                page.line(&shown(name), &shown(value));
+            }
+            return page.text;
+        }
         self.traffic(&mut page);
         self.memory(&mut page);
         self.clients(&mut page);
@@ -110,6 +118,7 @@ impl Overview<'_> {
         }
         parts.push(match identity.uptime {
             Some(uptime) => format!("up {}", units::span(uptime)),
+            None if identity.role == Role::Snapshot => "a file".to_owned(),
             None => "uptime unknown".to_owned(),
         });
         parts.push(self.target.to_owned());

@@ -43,6 +43,13 @@ impl Progress {
         }
     }
 
+    /// Shows a line of the caller's own.
+    pub fn tell(&mut self, line: &str) {
+        if self.is_due() {
+            self.draw(line);
+        }
+    }
+
     pub fn clear(&mut self) {
         if self.drawn.take().is_some() {
             write_over("");

@@ -3,6 +3,7 @@
 //! What is estimated carries a `~` and its interval on the screen, `"exact": false` and
 //! `NAME_interval` in JSON, and `NAME_low` and `NAME_high` in CSV.
 
+mod account;
 pub mod growth;
 mod json;
 mod sections;
@@ -17,7 +18,7 @@ use crate::analysis::report::Via;
 use crate::cli::output::{Answer, Look, Sheet};
 use crate::model::{Coverage, Lack, Wants};
 
-pub use sections::ratio;
+pub use sections::{ratio, unknown};
 pub use tree::{Order, Tree};
 
 /// A report, with what was asked for and how it came about.

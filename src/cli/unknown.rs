@@ -9,7 +9,7 @@ use crate::cli::{Failure, Kind};
 use crate::model::Sample;
 
 /// Nulls that say something by themselves: no end of life, nothing cut off.
-const SPEAKING: &[&str] = &["ttl_ms", "expires_at", "cut", "at"];
+const SPEAKING: &[&str] = &["ttl_ms", "expires_at", "cut", "at", "why"];
 
 /// The end of a path → what its null means where the server has said nothing else.
 #[rustfmt::skip]
@@ -26,6 +26,11 @@ const MEANINGS: &[(&str, &str)] = &[
     ("last_success_at",      "there was no snapshot since the server started"),
     ("last_duration_s",      "there was no snapshot since the server started"),
     ("took_s",               "the snapshot is not done"),
+    ("by",                   "somebody else asked for it, or the server did by itself"),
+    ("file",                 "it lies on the server's disk"),
+    ("copied_bytes",         "nothing is being written, or the server does not tell"),
+    ("rewriting_for_s",      "no rewrite of the append-only file is running"),
+    ("last_rewrite_took_s",  "the append-only file was not rewritten since the server started"),
     ("last_cow_bytes",       "there was no snapshot since the server started"),
     ("last_fork_ms",         "there was no snapshot since the server started"),
     ("aof.size_bytes",       "the append-only file is off"),

@@ -32,7 +32,7 @@ pub fn place(target: &Target) -> String {
             format!("[{}]:{port}", text::escape(host.as_bytes()))
         }
         Place::Tcp { host, port } => format!("{}:{port}", text::escape(host.as_bytes())),
-        Place::Unix(path) => text::escape(path.as_os_str().as_encoded_bytes()),
+        Place::Unix(path) | Place::File(path) => text::escape(path.as_os_str().as_encoded_bytes()),
     }
 }
 
@@ -59,6 +59,13 @@ pub async fn dial(target: &Target) -> Result<Stream, Fault> {
             Transport::Tls(Box::new(secured))
         }
         (Place::Unix(path), None) => Transport::Unix(unix(path, &limit).await?),
+        // Files are opened by the engine's file room, which dials nobody.
+        (Place::File(path), _) => {
+            return Err(Fault::Setup(format!(
+                "{} is a file, and no server can be reached there",
+                text::escape(path.as_os_str().as_encoded_bytes())
+            )));
+        }
         (Place::Unix(_), Some(_)) => {
             return Err(Fault::Setup(format!(
                 "{}: TLS is not used on unix sockets",

@@ -41,6 +41,13 @@ pub enum Fault {
     /// The user may not do this, or the service has removed it.
     #[error("not permitted: {command}: {why}")]
     NotPermitted { command: String, why: String },
+    /// The data is not given away as a whole.
+    #[error("{who} gives no copy of the data away: {why}")]
+    Withheld {
+        who: String,
+        why: String,
+        instead: String,
+    },
     #[error("{command}: {why}")]
     Refused { command: String, why: String },
     #[error("{place} answered out of protocol to {command}: {why}")]
@@ -57,6 +64,9 @@ pub enum Fault {
     /// The server is up and not ready (loading its dataset, busy with a script).
     #[error("{place} is not ready: {why}")]
     NotReady { place: String, why: String },
+    /// A file that is not what it should be, or not whole.
+    #[error("{place}: {why}")]
+    Damaged { place: String, why: String },
     #[error("{}", .0.0)]
     Missing(Missing),
     /// A command that is not on the list of reading commands was about to be sent without permit.
@@ -92,10 +102,15 @@ impl Fault {
             | Self::WrongServer { .. }
             | Self::Protocol { .. }
             | Self::NotReady { .. } => Kind::Connection,
-            Self::Login { .. } | Self::NotPermitted { .. } => Kind::Permission,
+            Self::Login { .. } | Self::NotPermitted { .. } | Self::Withheld { .. } => {
+                Kind::Permission
+            }
             Self::NoPermit { .. } => Kind::Guard,
             Self::Setup(_) => Kind::Setup,
-            Self::Refused { .. } | Self::TooLarge { .. } | Self::Missing(_) => Kind::Answer,
+            Self::Refused { .. }
+            | Self::TooLarge { .. }
+            | Self::Damaged { .. }
+            | Self::Missing(_) => Kind::Answer,
         }
     }
 
@@ -139,6 +154,7 @@ impl Fault {
                 "give the password with --askpass, --password-file, REDISCLI_AUTH or a profile"
                     .into(),
             ),
+            Self::Withheld { instead, .. } => Some(instead.clone()),
             Self::NotPermitted { .. } => Some("ask for the permission, or use another user".into()),
             _ => None,
         }

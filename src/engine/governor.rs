@@ -288,7 +288,7 @@ impl Governor {
             .map_or(median, |quickest| quickest.min(median));
         self.quickest = Some(quickest);
         if median > (quickest * SLOWER).max(quickest + SLOWER_BY) {
-            self.back_off("the server answers more slowly than before", now);
+            self.back_off("answers take longer than before", now);
         } else if self.part < 1.0 {
             self.turned = now;
             self.part = (self.part * 1.5).min(1.0);

@@ -9,6 +9,7 @@
 //! which moves nothing in the LRU, and our own lookups are taken out of hits and misses. Servers
 //! before 1.6.10 know only `gets`, which counts as an access of the item.
 
+mod batch;
 mod changes;
 mod clock;
 mod codec;
@@ -18,7 +19,10 @@ mod dialect;
 mod dump;
 mod fetches;
 mod items;
+mod pipe;
+mod restore;
 mod stats;
+mod take;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -27,11 +31,11 @@ mod wire;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Backend, Draws, Fault, Walk};
+use crate::engine::{Backend, Draws, Fault, Progress, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Feature, Features, Key, KeyCard, KeyRow, Missing, Outcome, Preflight, PreflightNote,
-    Preview, Sample, Target, Value, Verdict, WalkAsk, Window,
+    Account, Change, Feature, Features, Job, Key, KeyCard, KeyRow, Missing, Outcome, Preflight,
+    PreflightNote, Preview, Sample, Target, Value, Verdict, WalkAsk, Window,
 };
 
 use codec::{Refusal, RefusalKind, Reply};
@@ -40,6 +44,7 @@ use conn::Line;
 use stats::{NO_REPLICATION, NO_SNAPSHOTS, OwnLookups, Stats};
 
 pub use fetches::MemcachedHot;
+pub use take::{MemcachedTake, TakeAsk, TakeTally};
 pub use walk::MemcachedWalk;
 
 /// Settings change by a restart, or by hand; asking for them with every sample would double it.
@@ -262,6 +267,10 @@ impl Backend for MemcachedServer {
         })
     }
 
+    async fn account(&self) -> Result<Account, Fault> {
+        self.sample().await.map(|sample| stats::account(&sample))
+    }
+
     async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {
         self.start_walk(ask).await.map(Walk::Memcached)
     }
@@ -283,7 +292,7 @@ impl Backend for MemcachedServer {
         self.foresee(change).await
     }
 
-    async fn preflight(&self) -> Result<Preflight, Fault> {
+    async fn preflight(&self, _: Job) -> Result<Preflight, Fault> {
         Ok(Preflight {
             notes: vec![PreflightNote {
                 verdict: Verdict::Stop,
@@ -294,6 +303,10 @@ impl Backend for MemcachedServer {
     }
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
-        self.carry_out(permit).await
+        self.carry_out(permit, &Progress::silent()).await
+    }
+
+    async fn apply_telling(&self, permit: Permit, progress: &Progress) -> Result<Outcome, Fault> {
+        self.carry_out(permit, progress).await
     }
 }

@@ -4,11 +4,13 @@
 //! The heartbeat has a link of its own; what a person asks for goes over the other one, so that a
 //! slow answer there delays no sample.
 
+mod account;
 mod apply;
 mod bookmark;
 mod card;
 mod commands;
 mod draws;
+mod fetch;
 mod hot;
 mod info;
 mod known;
@@ -47,11 +49,13 @@ use crate::engine::redis::sample::Taken;
 use crate::engine::{Backend, Draws, Fault, Walk};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Clients, Counters, Database, Engine, Features, HotAsk, Identity, Key, KeyCard, KeyRow,
-    Memory, Outcome, Preflight, Preview, Role, Sample, Target, UnixMs, Value, WalkAsk, Window,
+    Account, Bytes, Change, Clients, Counters, Database, Engine, Features, FetchAsk, HotAsk,
+    Identity, Job, Key, KeyCard, KeyRow, Memory, Outcome, Preflight, Preview, Role, Sample, Target,
+    UnixMs, Value, WalkAsk, Window,
 };
 
 pub use draws::RedisDraws;
+pub use fetch::RedisFetch;
 pub use hot::RedisHot;
 pub use walk::RedisWalk;
 
@@ -79,9 +83,23 @@ impl RedisServer {
         RedisHot::begin(&self.0, ask).await
     }
 
+    /// How large the snapshot on its disk is, where that disk is in reach.
+    pub(super) async fn snapshot_size(&self) -> Result<Option<Bytes>, Fault> {
+        preflight::snapshot_size(&self.0).await
+    }
+
+    /// Asks for a copy of all that it holds.
+    pub(super) async fn fetch(&self, ask: FetchAsk) -> Result<RedisFetch, Fault> {
+        RedisFetch::begin(&self.0, ask).await
+    }
+
     /// Where it is, safe to show.
     pub fn place(&self) -> &str {
         self.0.work.place()
+    }
+
+    pub fn database(&self) -> u32 {
+        self.0.target.database
     }
 
     /// A server for the target. Connects when first asked something.
@@ -106,6 +124,10 @@ impl Backend for RedisServer {
 
     async fn sample(&self) -> Result<Sample, Fault> {
         self.0.sample().await
+    }
+
+    async fn account(&self) -> Result<Account, Fault> {
+        account::account(&self.0).await
     }
 
     async fn walk(&self, ask: WalkAsk) -> Result<Walk, Fault> {
@@ -133,8 +155,8 @@ impl Backend for RedisServer {
         plan::preview(&self.0, change).await
     }
 
-    async fn preflight(&self) -> Result<Preflight, Fault> {
-        preflight::preflight(&self.0).await
+    async fn preflight(&self, job: Job) -> Result<Preflight, Fault> {
+        preflight::preflight(&self.0, job).await
     }
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {

@@ -3,15 +3,20 @@
 //! Every server has a task of its own that walks and hands its pages on through a short channel, so
 //! that they all work at the same time and none of them runs ahead of whoever analyses. An analysis
 //! is kept for each server: when one of them restarts and is walked anew, only its part is forgotten.
+//! A walk of one server can be kept and gone on with later, by another process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::analysis::{Analysis, AnalysisAsk, Circumstances, Report, Via};
 use crate::engine::{Backend, Draws, Fault, Server, Walk};
-use crate::model::{Bytes, Coverage, Lack, Pace, UnixMs, WalkAsk, WalkCost, WalkPage};
+use crate::model::{
+    Account, Bytes, Coverage, Lack, Missing, Pace, UnixMs, WalkAsk, WalkCost, WalkMark, WalkPage,
+};
 
 /// Pages that may wait for whoever analyses.
 const AHEAD: usize = 4;
@@ -31,11 +36,34 @@ pub struct SurveyAsk {
 pub struct Survey {
     via: Via,
     ask: AnalysisAsk,
+    /// Of a survey of one server.
+    about: Option<String>,
     nodes: Vec<Node>,
     steps: mpsc::Receiver<(usize, Step)>,
     pace: watch::Sender<Pace>,
     /// Ends the tasks when it is dropped.
     _tasks: JoinSet<()>,
+}
+
+/// A walk that ended too early: what it saw, and where it stood then.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept<A> {
+    /// What was walked and what was asked: nothing else can go on with it.
+    about: String,
+    mark: WalkMark,
+    spent: Spent,
+    analysis: A,
+}
+
+/// The cost of a walk, as far as it adds up.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Spent {
+    elapsed: Duration,
+    server: Duration,
+    round_trips: u64,
+    commands: u64,
+    lookups: u64,
 }
 
 /// One server of a survey.
@@ -46,16 +74,23 @@ pub struct Node {
     pub coverage: Coverage,
     pub cost: WalkCost,
     pub lacks: Vec<Lack>,
+    /// What the server counts by itself; `None` before it was asked, and where it would not say.
+    pub account: Option<Account>,
     /// Why it was not walked to the end.
     pub fault: Option<Fault>,
     pub note: Option<String>,
     is_done: bool,
     analysis: Analysis,
+    /// Where its walk can be gone on with.
+    mark: Option<WalkMark>,
+    /// What an earlier part of the walk has cost.
+    spent: Spent,
 }
 
 #[derive(Debug)]
 enum Step {
     Walking { place: String, note: Option<String> },
+    Account(Box<Account>),
     Page(Box<WalkPage>),
     Ended,
     Failed(Fault),
@@ -75,16 +110,23 @@ impl Survey {
         let (pace, paces) = watch::channel(ask.walk.pace);
         let mut tasks = JoinSet::new();
         let mut nodes = Vec::new();
+        let about = match servers.as_slice() {
+            [server] => Some(about(server, &ask)),
+            _ => None,
+        };
         for (number, server) in servers.into_iter().enumerate() {
             nodes.push(Node {
                 place: server.place(),
                 coverage: Coverage::default(),
                 cost: WalkCost::default(),
                 lacks: Vec::new(),
+                account: None,
                 fault: None,
                 note: None,
                 is_done: false,
                 analysis: Analysis::new(ask.analysis.clone()),
+                mark: None,
+                spent: Spent::default(),
             });
             let surveyor = Surveyor {
                 number,
@@ -96,6 +138,7 @@ impl Survey {
         Self {
             via: ask.via,
             ask: ask.analysis,
+            about,
             nodes,
             steps,
             pace,
@@ -103,11 +146,39 @@ impl Survey {
         }
     }
 
-    /// Goes on with what an earlier survey had seen of the first server.
-    pub fn go_on_with(&mut self, analysis: Analysis) {
-        if let Some(node) = self.nodes.first_mut() {
-            node.analysis = analysis;
+    /// Goes on where an earlier survey of the same server stood. If the server was restarted since,
+    /// the walk begins anew; `restarts` of the coverage says so.
+    ///
+    /// # Errors
+    /// What was kept, when it is of something else.
+    pub fn go_on(
+        server: Arc<Server>,
+        mut ask: SurveyAsk,
+        kept: Kept<Analysis>,
+    ) -> Result<Self, String> {
+        if kept.about != about(&server, &ask) || *kept.analysis.ask() != ask.analysis {
+            return Err(kept.about);
         }
+        ask.walk.from = Some(kept.mark);
+        let mut survey = Self::start(vec![server], ask);
+        if let Some(node) = survey.nodes.first_mut() {
+            node.analysis = kept.analysis;
+            node.spent = kept.spent;
+        }
+        Ok(survey)
+    }
+
+    /// What another process needs to go on with this walk; `None` where it cannot be gone on with.
+    pub fn kept(&self) -> Option<Kept<&Analysis>> {
+        let [node] = self.nodes.as_slice() else {
+            return None;
+        };
+        Some(Kept {
+            about: self.about.clone()?,
+            mark: node.mark.clone()?,
+            spent: Spent::of(&node.cost),
+            analysis: &node.analysis,
+        })
     }
 
     /// Takes in what comes next; `false` when nothing more comes.
@@ -124,6 +195,7 @@ impl Survey {
         let node = &mut self.nodes[number];
         match step {
             Step::Walking { place, note } => (node.place, node.note) = (place, note),
+            Step::Account(account) => node.account = Some(*account),
             Step::Page(page) => node.take(*page, &self.ask),
             Step::Ended => node.is_done = true,
             Step::Failed(fault) => {
@@ -146,11 +218,6 @@ impl Survey {
         &self.nodes
     }
 
-    /// Everything that was seen, of the first server alone, so that it can be kept.
-    pub fn analysis(&self) -> Option<&Analysis> {
-        self.nodes.first().map(|node| &node.analysis)
-    }
-
     /// Everything that is known by now, of all servers together.
     pub fn report(&self, at: UnixMs) -> Report {
         let circumstances = Circumstances {
@@ -158,6 +225,7 @@ impl Survey {
             coverage: self.coverage(),
             cost: self.cost(),
             lacks: self.lacks(),
+            account: self.account(),
         };
         match self.nodes.as_slice() {
             [node] => node.analysis.report(at, circumstances),
@@ -213,6 +281,15 @@ impl Survey {
         })
     }
 
+    fn account(&self) -> Option<Account> {
+        let accounts: Option<Vec<&Account>> = self
+            .nodes
+            .iter()
+            .map(|node| node.account.as_ref())
+            .collect();
+        Account::of_all(accounts?.into_iter())
+    }
+
     fn lacks(&self) -> Vec<Lack> {
         let mut lacks: Vec<Lack> = Vec::new();
         for lack in self.nodes.iter().flat_map(|node| &node.lacks) {
@@ -221,6 +298,52 @@ impl Survey {
             }
         }
         lacks
+    }
+}
+
+/// What a survey is of, in words that a person can compare.
+fn about(server: &Server, ask: &SurveyAsk) -> String {
+    let WalkAsk { pattern, wants, .. } = &ask.walk;
+    let pattern = crate::text::escape(pattern.as_deref().unwrap_or(b"*"));
+    let mut asked = Vec::new();
+    for (is_asked, word) in [
+        (wants.kind, "type"),
+        (wants.ttl, "ttl"),
+        (wants.size, "size"),
+        (wants.usage, "usage"),
+        (wants.encoding, "encoding"),
+        (wants.length, "length"),
+    ] {
+        asked.extend(is_asked.then_some(word));
+    }
+    format!(
+        "keys {pattern} of {}, database {}, asked for {}",
+        server.place(),
+        server.database(),
+        asked.join(",")
+    )
+}
+
+impl Spent {
+    fn of(cost: &WalkCost) -> Self {
+        Self {
+            elapsed: cost.elapsed,
+            server: cost.server,
+            round_trips: cost.round_trips,
+            commands: cost.commands,
+            lookups: cost.lookups,
+        }
+    }
+
+    fn and(self, cost: &WalkCost) -> WalkCost {
+        WalkCost {
+            elapsed: self.elapsed + cost.elapsed,
+            server: self.server + cost.server,
+            round_trips: self.round_trips + cost.round_trips,
+            commands: self.commands + cost.commands,
+            lookups: self.lookups + cost.lookups,
+            ..cost.clone()
+        }
     }
 }
 
@@ -234,7 +357,8 @@ impl Node {
             self.analysis.take(key, at);
         }
         self.coverage = page.coverage;
-        self.cost = page.cost;
+        self.mark = page.mark;
+        self.cost = self.spent.and(&page.cost);
         self.lacks = page.lacks;
     }
 }
@@ -272,8 +396,22 @@ impl Surveyor {
             note,
         };
         self.say(walking).await;
+        match walked.account().await {
+            // Nothing else is told then, and a count that is not known is not 0.
+            Ok(account) if ask.via == Via::Stats && account.keys.is_none() => {
+                let why = "the server would not say how many keys it has".to_owned();
+                return Err(Fault::Missing(Missing(why)));
+            }
+            Ok(account) => {
+                self.say(Step::Account(Box::new(account))).await;
+            }
+            // Whoever asks for nothing else has to know; a walk tells of the same trouble itself.
+            Err(fault) if ask.via == Via::Stats => return Err(fault),
+            Err(fault) => tracing::debug!(%fault, "the server's own account is not known"),
+        }
         let mut source = match ask.via {
             Via::Scan => Source::Walk(walked.walk(ask.walk.clone()).await?),
+            Via::Stats => return Ok(()),
             Via::Sample => Source::Draws(Box::new(walked.draws(ask.walk.clone()).await?)),
         };
         loop {

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::engine::{Backend, Fault, Server, SurveyAsk, gate};
 use crate::guard::Permit;
 use crate::model::{
-    Change, Features, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview, Sample, Target,
+    Change, Features, Job, Key, KeyCard, KeyRow, Outcome, Pace, Preflight, Preview, Sample, Target,
     UnixMs, Value, WalkAsk, Window,
 };
 
@@ -79,6 +79,7 @@ pub enum Query {
     },
     Preflight {
         ticket: Ticket,
+        job: Job,
     },
     Apply {
         ticket: Ticket,
@@ -334,9 +335,9 @@ async fn answer_to(server: &Server, question: Query) -> Option<Report> {
                 preview,
             }
         }
-        Query::Preflight { ticket } => Report::Preflight {
+        Query::Preflight { ticket, job } => Report::Preflight {
             ticket,
-            preflight: server.preflight().await,
+            preflight: server.preflight(job).await,
         },
         Query::Apply { ticket, permit } => Report::Applied {
             ticket,

@@ -139,7 +139,13 @@ fn wish(change: &Change) -> Option<String> {
             ..
         }
         | Change::Delete { .. }
-        | Change::Snapshot => None,
+        | Change::Snapshot
+        | Change::RewriteAof => None,
+        Change::Restore(restore) => Some(format!(
+            "from {}, {} what is there",
+            text::escape_ascii(restore.source.as_os_str().as_encoded_bytes()),
+            restore.conflict.word()
+        )),
     }
 }
 
@@ -154,17 +160,33 @@ fn result(outcome: Result<&Outcome, &str>) -> serde_json::Value {
                 "failures": failures(keys),
             })
         }
-        Ok(Outcome::Snapshot(SnapshotState::Failed { why })) => {
-            json!({ "snapshot": "failed", "error": why })
-        }
-        Ok(Outcome::Snapshot(SnapshotState::Done { at, .. })) => {
-            json!({ "snapshot": "written", "saved_at": stamp(*at) })
-        }
-        // The server took the order. What became of it is not known here.
-        Ok(Outcome::Snapshot(SnapshotState::Idle | SnapshotState::Running { .. })) => {
-            json!({ "snapshot": "accepted" })
-        }
+        Ok(Outcome::Snapshot(state)) => job("snapshot", state),
+        Ok(Outcome::Rewrite(state)) => job("rewrite", state),
+        // Nothing was begun: somebody else's was under way.
+        Ok(Outcome::Attached) => json!({ "attached": true }),
+        Ok(Outcome::Restored(report)) => json!({
+            "restored": report.restored,
+            "existed": report.existed,
+            "expired": report.expired,
+            "failed": report.failed,
+            "bytes": report.bytes.0,
+            "failures": report
+                .failures
+                .iter()
+                .map(|(key, why)| json!({ "key": text::escape_ascii(key.bytes()), "why": why }))
+                .collect::<Vec<_>>(),
+        }),
         Err(why) => json!({ "error": why }),
+    }
+}
+
+fn job(name: &str, state: &SnapshotState) -> serde_json::Value {
+    match state {
+        SnapshotState::Failed { why } => json!({ name: "failed", "error": why }),
+        SnapshotState::Done { at, .. } => json!({ name: "written", "saved_at": stamp(*at) }),
+        SnapshotState::Scheduled => json!({ name: "scheduled" }),
+        // The server took the order. What became of it is not known here.
+        SnapshotState::Idle | SnapshotState::Running { .. } => json!({ name: "accepted" }),
     }
 }
 

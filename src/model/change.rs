@@ -1,6 +1,6 @@
 //! What may be done to a cache, and how it went.
 
-use crate::model::{Key, SnapshotState, TtlWish};
+use crate::model::{Key, Restore, RestoreReport, SnapshotState, TtlWish};
 
 /// A wish to change a server. Having one changes nothing: it becomes a plan and a permit first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub enum Change {
     },
     /// Write a snapshot in the background.
     Snapshot,
+    /// Bring back what a snapshot file holds.
+    Restore(Box<Restore>),
+    /// Write the append-only file anew in the background.
+    RewriteAof,
 }
 
 impl Change {
@@ -21,7 +25,7 @@ impl Change {
     pub fn keys(&self) -> &[Key] {
         match self {
             Self::SetTtl { keys, .. } | Self::Delete { keys } => keys,
-            Self::Snapshot => &[],
+            Self::Snapshot | Self::RewriteAof | Self::Restore(_) => &[],
         }
     }
 
@@ -35,6 +39,8 @@ impl Change {
             Self::SetTtl { .. } => "expire",
             Self::Delete { .. } => "delete",
             Self::Snapshot => "snapshot",
+            Self::Restore(_) => "restore",
+            Self::RewriteAof => "rewrite-aof",
         }
     }
 }
@@ -62,6 +68,11 @@ pub enum Outcome {
     Keys(Vec<(Key, KeyOutcome)>),
     /// The snapshot was accepted; follow its state.
     Snapshot(SnapshotState),
+    Restored(Box<RestoreReport>),
+    /// Somebody else's snapshot was being written already: nothing was begun, that one can be followed.
+    Attached,
+    /// The rewrite of the append-only file was accepted; follow its state.
+    Rewrite(SnapshotState),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +90,13 @@ pub enum KeyOutcome {
 impl Outcome {
     /// Counts of (done or already so, no such key, failed or unknown).
     pub fn counts(&self) -> (usize, usize, usize) {
-        let Self::Keys(keys) = self else {
-            return (1, 0, 0);
+        let keys = match self {
+            Self::Keys(keys) => keys,
+            Self::Snapshot(_) | Self::Rewrite(_) | Self::Attached => return (1, 0, 0),
+            Self::Restored(report) => {
+                let count = |many| usize::try_from(many).unwrap_or(usize::MAX);
+                return (count(report.restored), 0, count(report.failed));
+            }
         };
         keys.iter().fold(
             (0, 0, 0),

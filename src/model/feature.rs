@@ -20,6 +20,8 @@ pub enum Feature {
     /// Several numbered databases.
     Databases,
     Slabs,
+    /// Hits, rates and whatever else only a running server counts.
+    Counters,
 }
 
 /// Why a feature is missing, in words that both faces show.

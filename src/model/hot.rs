@@ -86,8 +86,8 @@ pub enum HotEnd {
 #[derive(Clone, Debug, PartialEq)]
 pub struct HotKey {
     pub key: Key,
-    /// As it was seen.
-    pub count: u64,
+    /// As it was seen; `None` where the key is on a list of another quantity alone.
+    pub count: Option<u64>,
     /// With what the server dropped, when it dropped anything: an estimate.
     pub estimate: Option<u64>,
     pub hits: Option<u64>,

@@ -11,6 +11,8 @@ pub enum Role {
     Sentinel,
     /// The engine knows no roles.
     Single,
+    /// A snapshot file: nobody follows it, and it follows nobody.
+    Snapshot,
     Unknown,
 }
 
@@ -21,6 +23,7 @@ impl Role {
             Self::Replica => "replica",
             Self::Sentinel => "sentinel",
             Self::Single => "single",
+            Self::Snapshot => "snapshot",
             Self::Unknown => "unknown",
         }
     }

@@ -1,8 +1,16 @@
 //! Snapshots and the append-only file, as the server reports them.
 
+mod concern;
+mod record;
+mod rewrite;
+
 use std::time::Duration;
 
 use crate::model::{Bytes, UnixMs};
+
+pub use concern::Concern;
+pub use record::{RecordEnd, RecordKind, SnapshotRecord};
+pub use rewrite::RewriteWatch;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Persistence {
@@ -10,8 +18,10 @@ pub struct Persistence {
     pub is_loading: bool,
     pub loading_progress: Option<f64>,
     pub is_saving: bool,
-    /// 0 to 1, while saving (7.0+).
+    /// 0 to 1, while saving or rewriting (6.2+).
     pub progress: Option<f64>,
+    /// What had to be copied so far because it was written meanwhile (6.2+).
+    pub copied: Option<Bytes>,
     /// How long the running save takes so far.
     pub saving_for: Option<Duration>,
     /// Snapshots that were begun since the server's start, whatever became of them (7.0+).
@@ -36,9 +46,26 @@ pub enum SaveStatus {
 pub struct Aof {
     pub is_enabled: bool,
     pub is_rewriting: bool,
+    /// It will be rewritten when a running save has ended.
+    pub is_scheduled: bool,
+    /// How long the running rewrite takes so far.
+    pub rewriting_for: Option<Duration>,
+    /// Rewrites that were begun since the server's start, whatever became of them (7.0+).
+    pub rewrites: Option<u64>,
     pub last_rewrite: Option<SaveStatus>,
+    pub last_rewrite_took: Option<Duration>,
     pub last_write: Option<SaveStatus>,
     pub size: Option<Bytes>,
+}
+
+/// A job for which a server makes a copy of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Writing a snapshot to the server's disk.
+    Snapshot,
+    RewriteAof,
+    /// Sending a snapshot to us.
+    Fetch,
 }
 
 /// What speaks for and against a snapshot now.
@@ -81,9 +108,12 @@ impl Preflight {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SnapshotState {
     Idle,
+    /// The server will begin when what it does now has ended.
+    Scheduled,
     Running {
         progress: Option<f64>,
         elapsed: Option<Duration>,
+        copied: Option<Bytes>,
     },
     /// The flag is back to 0, the status is ok and the save time has advanced.
     Done {
@@ -93,6 +123,33 @@ pub enum SnapshotState {
     Failed {
         why: String,
     },
+}
+
+impl SnapshotState {
+    /// Accepted, and nothing more is known yet.
+    pub const BEGUN: Self = Self::Running {
+        progress: None,
+        elapsed: None,
+        copied: None,
+    };
+
+    pub fn is_decided(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Failed { .. })
+    }
+
+    /// How long it takes from here, as far as it went evenly so far.
+    pub fn left(&self) -> Option<Duration> {
+        let Self::Running {
+            progress: Some(share),
+            elapsed: Some(elapsed),
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let is_telling = *share >= 0.02 && !elapsed.is_zero();
+        is_telling.then(|| elapsed.mul_f64((1.0 - share) / share))
+    }
 }
 
 /// Follows a snapshot that was asked for, reading by reading, until it is decided.
@@ -108,7 +165,15 @@ pub struct SnapshotWatch {
     was_running: bool,
     /// Readings without a trace of the snapshot. The first may be from before it was asked for.
     traceless: u32,
+    /// How many of them are borne with.
+    patience: u32,
+    /// It was running already, and nobody said that it is a snapshot.
+    is_foreign: bool,
 }
+
+/// After a rewrite of the append-only file the server begins a snapshot that waited for it at its next
+/// round, or seconds later when the last one failed.
+const SCHEDULED_PATIENCE: u32 = 30;
 
 impl SnapshotWatch {
     /// Starts from the reading before the snapshot was asked for.
@@ -119,6 +184,18 @@ impl SnapshotWatch {
             status_before: before.last_status,
             was_running: false,
             traceless: 0,
+            patience: 1,
+            is_foreign: false,
+        }
+    }
+
+    /// Attaches to a snapshot that is being written already.
+    pub fn attach(now: &Persistence) -> Self {
+        Self {
+            begun_before: None,
+            was_running: true,
+            is_foreign: true,
+            ..Self::begin(now)
         }
     }
 
@@ -129,7 +206,13 @@ impl SnapshotWatch {
             return SnapshotState::Running {
                 progress: now.progress,
                 elapsed: now.saving_for,
+                copied: now.copied,
             };
+        }
+        let rewrites = now.aof.as_ref().is_some_and(|aof| aof.is_rewriting);
+        if rewrites && !self.was_running {
+            self.patience = SCHEDULED_PATIENCE;
+            return SnapshotState::Scheduled;
         }
         let begun = self.begun_before.zip(now.begun);
         self.was_running |= begun.is_some_and(|(before, now)| now > before);
@@ -144,15 +227,18 @@ impl SnapshotWatch {
                     why: "the server reports that the save failed; its log says why".to_owned(),
                 }
             }
-            _ if self.was_running || self.traceless > 0 => SnapshotState::Failed {
-                why: "the save ended, but the server reports no new snapshot".to_owned(),
+            _ if self.was_running || self.traceless >= self.patience => SnapshotState::Failed {
+                why: if self.is_foreign {
+                    // The server tells both by the same flag.
+                    "it ended without a new snapshot: it may have been a copy for a replica"
+                } else {
+                    "the save ended, but the server reports no new snapshot"
+                }
+                .to_owned(),
             },
             _ => {
                 self.traceless += 1;
-                SnapshotState::Running {
-                    progress: None,
-                    elapsed: None,
-                }
+                SnapshotState::BEGUN
             }
         }
     }
@@ -179,6 +265,7 @@ mod tests {
             .iter()
             .map(|reading| match watch.state(reading) {
                 SnapshotState::Idle => "idle",
+                SnapshotState::Scheduled => "scheduled",
                 SnapshotState::Running { .. } => "running",
                 SnapshotState::Done { .. } => "done",
                 SnapshotState::Failed { .. } => "failed",
@@ -260,6 +347,51 @@ mod tests {
         let states = follow(&with_begun(4), &[with_begun(4), with_begun(5)]);
         assert_eq!(states, ["running", "failed"]);
         assert_eq!(follow(&with_begun(4), &[with_begun(5)]), ["failed"]);
+    }
+
+    #[test]
+    fn a_save_that_waits_for_a_rewrite_is_scheduled_and_then_decided() {
+        let before = reading(false, Some(1000), Ok);
+        let rewriting = Persistence {
+            aof: Some(Aof {
+                is_rewriting: true,
+                ..Aof::default()
+            }),
+            ..before.clone()
+        };
+        let readings = [
+            rewriting,
+            before.clone(),
+            before.clone(),
+            reading(true, Some(1000), Ok),
+            reading(false, Some(2000), Ok),
+        ];
+        assert_eq!(
+            follow(&before, &readings),
+            ["scheduled", "running", "running", "running", "done"]
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_save_that_others_began_is_seen_too() {
+        let mut watch = SnapshotWatch::attach(&reading(true, Some(1000), Ok));
+        let state = watch.state(&reading(false, Some(2000), Ok));
+        assert!(matches!(state, SnapshotState::Done { .. }));
+        let mut watch = SnapshotWatch::attach(&reading(true, Some(1000), Ok));
+        let state = watch.state(&reading(false, Some(1000), Ok));
+        assert!(matches!(state, SnapshotState::Failed { .. }));
+    }
+
+    #[test]
+    fn what_is_left_follows_from_how_far_it_is() {
+        let running = |share, seconds| SnapshotState::Running {
+            progress: Some(share),
+            elapsed: Some(Duration::from_secs(seconds)),
+            copied: None,
+        };
+        assert_eq!(running(0.25, 10).left(), Some(Duration::from_secs(30)));
+        assert_eq!(running(0.001, 10).left(), None);
+        assert_eq!(SnapshotState::BEGUN.left(), None);
     }
 
     #[test]

@@ -101,8 +101,13 @@ pub enum Protocol {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    Tcp { host: String, port: u16 },
+    Tcp {
+        host: String,
+        port: u16,
+    },
     Unix(PathBuf),
+    /// A snapshot file.
+    File(PathBuf),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

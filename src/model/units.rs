@@ -103,6 +103,17 @@ pub fn span(span: Duration) -> String {
 }
 
 /// Like [`span`] in at most 7 cells: `3m04s`, `12d03h`.
+/// `24 us`, `1.2 ms`; from a second on like [`span`].
+pub fn span_fine(span: Duration) -> String {
+    let micros = span.as_secs_f64() * 1e6;
+    match micros {
+        micros if micros < 10.0 => format!("{micros:.1} us"),
+        micros if micros < 1_000.0 => format!("{micros:.0} us"),
+        micros if micros < 1_000_000.0 => format!("{:.1} ms", micros / 1_000.0),
+        _ => self::span(span),
+    }
+}
+
 pub fn span_short(span: Duration) -> String {
     span_with(span, "")
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Bytes, Key, KeyKind, Ttl};
 
 /// What to walk for.
@@ -18,6 +20,21 @@ pub struct WalkAsk {
     pub one_page_in: Option<NonZeroU32>,
     /// How gently to go.
     pub pace: Pace,
+    /// Go on from here, if it is still the same run of the server.
+    pub from: Option<WalkMark>,
+}
+
+/// A place in a walk that can be returned to later: everything before it was handed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkMark {
+    /// The server that knows the cursor. Cursors mean nothing to another process.
+    pub run_id: String,
+    /// Opaque.
+    pub cursor: String,
+    pub seen: u64,
+    pub repeated: u64,
+    pub gone: u64,
+    pub restarts: u32,
 }
 
 /// What a walk is to tell of each key. A backend tells more where it comes for nothing.
@@ -128,6 +145,8 @@ pub struct WalkPage {
     pub lacks: Vec<Lack>,
     /// The walk had to begin anew with this page: what came before is of another run of the server.
     pub is_anew: bool,
+    /// Where the walk can be gone on with after this page; `None` where it cannot.
+    pub mark: Option<WalkMark>,
 }
 
 /// A key met on the walk. A key that was gone before it could be asked about is not among them.

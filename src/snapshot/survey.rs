@@ -260,6 +260,7 @@ mod tests {
         assert_eq!(survey.at, UnixMs(1_700_000_000_000));
         assert_eq!((survey.contents.keys(), survey.contents.expired()), (2, 0));
         let circumstances = Circumstances {
+            account: None,
             via: Via::Scan,
             coverage: Coverage::default(),
             cost: WalkCost::default(),

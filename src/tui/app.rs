@@ -33,6 +33,8 @@ pub struct App {
 #[derive(Debug)]
 pub struct Setup {
     pub audit: Audit,
+    /// Who sits here, for what is remembered: `user@host`.
+    pub who: String,
     pub theme: Theme,
     pub keymap: Keymap,
     pub zone: TimeZone,
@@ -60,6 +62,7 @@ impl App {
                 flash: None,
                 commands: Vec::new(),
                 audit: setup.audit,
+                who: setup.who,
                 effects: Vec::new(),
                 tickets: 0,
             },
@@ -84,7 +87,7 @@ impl App {
             Event::Report { deck, report } => self.report(deck, report),
             Event::Undelivered { deck, ticket } => self.undelivered(deck, ticket),
             Event::NotKept(why) => {
-                let words = format!("favourites are not kept: {why}");
+                let words = format!("favourites and histories are not kept: {why}");
                 self.shell.say(Tone::Danger, words);
             }
             Event::Signal(signal) => self.signal(signal),

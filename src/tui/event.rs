@@ -4,6 +4,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::config::Bookmarks;
 use crate::engine::worker::{Query, Report, Ticket};
+use crate::model::SnapshotRecord;
 
 /// What happened. Everything that the screen reacts to is one of these.
 #[derive(Debug)]
@@ -60,6 +61,11 @@ pub enum Effect {
         profile: String,
         bookmarks: Bookmarks,
     },
+    /// Write down what became of a snapshot.
+    Remember {
+        profile: String,
+        record: Box<SnapshotRecord>,
+    },
     /// Draw everything, not only what changed.
     Redraw,
     /// Take the terminal again after a stop.
@@ -98,7 +104,7 @@ pub fn ticket(query: &Query) -> Option<Ticket> {
         | Query::Facts { ticket, .. }
         | Query::Show { ticket, .. }
         | Query::Preview { ticket, .. }
-        | Query::Preflight { ticket }
+        | Query::Preflight { ticket, .. }
         | Query::Apply { ticket, .. } => Some(*ticket),
         Query::Interval(_)
         | Query::SampleNow

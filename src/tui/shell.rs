@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use crate::engine::worker::{Query, Ticket};
 use crate::guard::Audit;
-use crate::model::{Change, UnixMs, units};
+use crate::model::{Change, SnapshotRecord, UnixMs, units};
 use crate::text;
 use crate::tui::deck::{Deck, Waiter};
 use crate::tui::event::Effect;
@@ -42,6 +42,8 @@ pub struct Shell {
     /// Commands that were run from the palette, newest last.
     pub commands: Vec<String>,
     pub(super) audit: Audit,
+    /// Who sits here: `user@host`.
+    pub who: String,
     pub(super) effects: Vec<Effect>,
     pub(super) tickets: u64,
 }
@@ -139,6 +141,14 @@ impl Cx<'_> {
     pub fn keep_bookmarks(&mut self) {
         let (profile, bookmarks) = (self.deck.target.name.clone(), self.deck.bookmarks.clone());
         self.shell.effects.push(Effect::Keep { profile, bookmarks });
+    }
+
+    /// Something is known of a snapshot: it goes into the history.
+    pub fn remember(&mut self, record: SnapshotRecord) {
+        let (profile, record) = (self.deck.target.name.clone(), Box::new(record));
+        self.shell
+            .effects
+            .push(Effect::Remember { profile, record });
     }
 
     /// Opens text to read over the pane. Every line must be safe to show.

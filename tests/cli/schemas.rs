@@ -35,6 +35,21 @@ fn promised(target: &str, command: &str, args: &[&str]) -> Value {
     printed["data"].clone()
 }
 
+/// The same for what is not asked of one target.
+fn offline(command: &str, args: &[&str], code: i32) {
+    let mut words: Vec<&str> = command.split(' ').collect();
+    words.extend(args);
+    words.extend(["-o", "json"]);
+    let run = cachedeck(words);
+    run.exits(code);
+    let mut words = vec!["schema"];
+    words.extend(command.split(' '));
+    let schema = cachedeck(words).json();
+    let printed = run.json();
+    assert!(jsonschema::is_valid(&schema, &printed), "{printed:#}");
+    assert_no_null_without_reason(command, &printed["data"], &[]);
+}
+
 /// A null is explained in `unsupported` of a record around it, or is one that the contract explains.
 fn assert_no_null_without_reason(command: &str, value: &Value, reasons: &[(String, &Value)]) {
     match value {
@@ -86,6 +101,7 @@ fn redis_and_valkey_answer_as_promised() {
         let server = RedisServer::plain(flavor);
         seed(&server);
         let ask = |command: &str, args: &[&str]| promised(&server.url(), command, args);
+        let directory = tempfile::tempdir().expect("a directory");
 
         let info = ask("info", &[]);
         assert_eq!(
@@ -147,6 +163,13 @@ fn redis_and_valkey_answer_as_promised() {
         ask("snapshot create", &["--dry-run"]);
         assert_eq!(ask("snapshot create", &["--wait", "--yes"])["state"], "ok");
         assert_eq!(ask("snapshot status", &[])["state"], "ok");
+        let file = directory.path().join("a.rdb");
+        let fetched = ask("snapshot fetch", &[file.to_str().expect("a path")]);
+        assert_eq!(fetched["checksum"], "good");
+        ask("snapshot list", &[]);
+        server.run("CONFIG SET appendonly yes");
+        ask("snapshot rewrite", &["--dry-run"]);
+        ask("snapshot rewrite", &["--yes"]);
         assert_eq!(ask("replication", &[])["role"], "primary");
     }
 }
@@ -173,7 +196,19 @@ fn memcached_answers_as_promised() {
     assert_eq!(ask("show", &["text"])["value"], "hello");
     ask("ttl", &["text", "short-lived"]);
     ask("ttl", &["text", "--set", "1h", "--yes"]);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("a.items");
+    let file = file.to_str().expect("it is text");
+    assert_eq!(ask("snapshot fetch", &[file])["items"], 2);
+    ask("snapshot restore", &[file, "--dry-run"]);
+    assert_eq!(ask("snapshot restore", &[file, "--yes"])["existed"], 2);
+    ask("snapshot restore", &[file, "--yes", "--verify", "none"]);
     ask("delete", &["text", "--yes"]);
+    ask("snapshot restore", &[file, "--yes", "--verify", "all"]);
+    offline("snapshot verify", &[file], 0);
+    offline("snapshot diff", &[file, file], 0);
+    ask("delete", &["text", "--yes"]);
+    offline("snapshot diff", &[file, &server.url()], 1);
 }
 
 #[test]

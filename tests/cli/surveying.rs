@@ -335,6 +335,108 @@ fn memcached_is_told_of_by_class_use_and_time_left() {
 }
 
 #[test]
+fn what_a_server_counts_by_itself_costs_no_walk() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        script(
+            &server,
+            "for n = 1, 900 do redis.call('SET', 'k' .. n, n) end \
+             for n = 1, 300 do redis.call('EXPIRE', 'k' .. n, 3600) end",
+        );
+        let data = analyzed(&server, &["--via", "stats"]);
+        assert_eq!(data["keys"], 900);
+        let own = &data["server"];
+        assert_eq!(
+            (&own["keys"], &own["keys_with_ttl"]),
+            (&900.into(), &300.into())
+        );
+        assert!(
+            own["dataset_bytes"]
+                .as_u64()
+                .is_some_and(|bytes| bytes > 10_000)
+        );
+        let commands = own["commands"].as_array().expect("commands");
+        let set = commands.iter().find(|row| row["command"] == "set");
+        assert_eq!(set.expect("SET was called")["calls"], 900);
+        // Nobody was asked, so nothing is claimed of types and prefixes.
+        assert_eq!((&data["types"], &data["ttl"]), (&Value::Null, &Value::Null));
+        assert!(
+            data["unsupported"]["types"]
+                .as_str()
+                .is_some_and(|why| why.contains("--via scan"))
+        );
+        assert_eq!(data["coverage"]["seen"], 0);
+        let scans = server.cmd(&[b"INFO", b"commandstats"]);
+        assert!(!scans.text().contains("cmdstat_scan"));
+        // A walk tells the same beside its own findings.
+        let walked = analyzed(&server, &["--full-speed"]);
+        assert_eq!(walked["server"]["keys_with_ttl"], 300);
+        assert_eq!(walked["ttl"]["with"], 300);
+    }
+}
+
+#[test]
+fn memcached_tells_how_its_sizes_spread_without_a_dump() {
+    let server = MemcachedServer::start(memcached::Options::default());
+    let mut client = server.client();
+    for n in 0..200 {
+        client.set(&format!("small:{n}"), &[b'v'; 20], 0);
+    }
+    client.set("large", &b"v".repeat(50_000), 0);
+    let run = cachedeck([&server.url(), "analyze", "--via", "stats", "-o", "json"]);
+    run.succeeds();
+    let data = run.json()["data"].clone();
+    assert_eq!(data["keys"], 201);
+    let spread = &data["server"]["spreads"][0];
+    assert_eq!(
+        (&spread["type"], &spread["keys"]),
+        (&"item".into(), &201.into())
+    );
+    let buckets = spread["buckets"].as_array().expect("classes");
+    let last = buckets.last().expect("two classes");
+    assert!(last["up_to"].as_u64().is_some_and(|bytes| bytes > 50_000));
+    assert_eq!(last["keys"], 1);
+}
+
+/// Redis 8 counts sizes by type. No such server is at hand, so one is played.
+#[test]
+fn sizes_by_type_are_told_where_a_server_counts_them() {
+    let info = |body: &str| Answer::Bytes(format!("${}\r\n{body}\r\n", body.len()).into_bytes());
+    let script = Script::new()
+        .on("SETNAME", Answer::Bytes(b"+OK\r\n".to_vec()))
+        .on("NO-TOUCH", Answer::Bytes(b"+OK\r\n".to_vec()))
+        .on("LIB-NAME", Answer::Bytes(b"+OK\r\n".to_vec()))
+        .on("LIB-VER", Answer::Bytes(b"+OK\r\n".to_vec()))
+        .on(
+            "keyspace\r\n",
+            info("# Keyspace\r\ndb0:keys=23,expires=0,avg_ttl=0\r\n"),
+        )
+        .on("commandstats\r\n", info("# Commandstats\r\n"))
+        .on("latencystats\r\n", info("# Latencystats\r\n"))
+        .on(
+            "keysizes\r\n",
+            info("# Keysizes\r\ndb0_distrib_strings_sizes:2=3,1K=20\r\n"),
+        )
+        .on(
+            "STATS\r\n",
+            Answer::Bytes(b"-NOPERM no permission to run 'memory|stats'\r\n".to_vec()),
+        )
+        .on("DBSIZE\r\n", Answer::Bytes(b":23\r\n".to_vec()));
+    let server = ScriptedServer::start(script);
+    let url = format!("redis://{}", server.address());
+    let run = cachedeck([&url, "analyze", "--via", "stats", "-o", "json"]);
+    run.succeeds();
+    let own = run.json()["data"]["server"].clone();
+    let buckets = json!([{"from": 2, "keys": 3}, {"from": 1024, "keys": 20}]);
+    assert_eq!(own["spreads"][0]["type"], "string");
+    assert_eq!(own["spreads"][0]["buckets"], buckets);
+    assert_eq!(own["dataset_bytes"], Value::Null);
+    let run = cachedeck([&url, "analyze", "--via", "stats"]);
+    assert!(run.out().contains(">= 1.00 KiB"), "{}", run.out());
+    assert!(run.out().contains("memory|stats"), "{}", run.out());
+}
+
+#[test]
 fn a_listing_that_breaks_off_is_a_part_and_called_one() {
     let dump = "key=a%3A1 exp=-1 la=1 cas=1 fetch=no cls=1 size=65\n\
                 key=a%3A2 exp=-1 la=1 cas=2 fetch=no cls=1 size=65\nkey=a%3A3 ex";
@@ -342,6 +444,9 @@ fn a_listing_that_breaks_off_is_a_part_and_called_one() {
     let script = Script::new()
         .on("version\r\n", Answer::Bytes(b"VERSION 1.6.18\r\n".to_vec()))
         .on("stats\r\n", Answer::Bytes(stats.into()))
+        .on("stats items\r\n", Answer::Bytes(b"END\r\n".to_vec()))
+        .on("stats slabs\r\n", Answer::Bytes(b"END\r\n".to_vec()))
+        .on("stats settings\r\n", Answer::Bytes(b"END\r\n".to_vec()))
         .on("metadump hash\r\n", Answer::ThenClose(dump.into()));
     let server = ScriptedServer::start(script);
     let url = format!("memcached://{}", server.address());
@@ -411,6 +516,103 @@ fn interrupted_it_prints_what_was_seen() {
     assert!((1..20_000).contains(&seen), "{seen}");
     assert_eq!(data["coverage"]["stopped"], "interrupted");
     assert_eq!(data["exact"], false);
+}
+
+/// Begins a walk that is kept in the file, and interrupts it when it has asked a few keys.
+fn interrupted(server: &RedisServer, file: &str) -> Value {
+    let before = called(server, "type");
+    let words = [
+        &server.url(),
+        "analyze",
+        "--budget",
+        "0.1",
+        "--resume",
+        file,
+        "-o",
+        "json",
+    ];
+    let running = Call::new(words).start(&Home::new());
+    wait::until("the walk asks", PATIENCE, || {
+        (called(server, "type") > before + 50).then_some(())
+    });
+    running.signal(Signal::INT);
+    let run = running.wait();
+    assert_eq!(run.code(), Some(130), "{}", run.err());
+    let answer = run.json();
+    let warnings = answer["warnings"].to_string();
+    assert!(warnings.contains("goes on from there"), "{warnings}");
+    answer["data"].clone()
+}
+
+fn called(server: &RedisServer, command: &str) -> u64 {
+    let stats = server.cmd(&[b"INFO", b"commandstats"]);
+    let line = format!("cmdstat_{command}:calls=");
+    let calls = stats
+        .text()
+        .split(&line)
+        .nth(1)
+        .and_then(|rest| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().expect("a number"))
+}
+
+#[test]
+fn an_interrupted_walk_goes_on_where_it_stood() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        let truth = fill(&server, 20_000);
+        let home = Home::new();
+        let file = home.path().join("kept.json").display().to_string();
+        let first = interrupted(&server, &file);
+        let again = interrupted(&server, &file);
+        let seen = |data: &Value| data["coverage"]["seen"].as_u64().expect("a count");
+        assert!(seen(&again) > seen(&first) && seen(&again) < 20_000);
+        let asked = called(&server, "type");
+        let data = analyzed(&server, &["--full-speed", "--resume", &file]);
+        check(&data, &truth);
+        assert_eq!(data["coverage"]["restarts"], 0);
+        // What was told was not asked for again.
+        let asked = called(&server, "type") - asked;
+        assert!(asked <= 20_000 - seen(&first), "{asked}");
+        let trips = |data: &Value| data["cost"]["round_trips"].as_u64().expect("a count");
+        assert!(trips(&data) > trips(&again) && trips(&again) > trips(&first));
+        assert!(
+            !std::path::Path::new(&file).exists(),
+            "it is of no more use"
+        );
+    }
+}
+
+#[test]
+fn a_kept_walk_is_of_one_run_of_one_server_and_of_one_question() {
+    let mut server = RedisServer::plain(Flavor::Redis);
+    fill(&server, 20_000);
+    let home = Home::new();
+    let file = home.path().join("kept.json").display().to_string();
+    interrupted(&server, &file);
+    let url = server.url();
+    let run = cachedeck([&url, "analyze", "user:*", "--resume", &file]);
+    assert_eq!(run.code(), Some(2));
+    assert!(
+        run.err().contains("it is of another walk: keys * of"),
+        "{}",
+        run.err()
+    );
+    let run = cachedeck([&url, "analyze", "--delimiter", "/", "--resume", &file]);
+    assert_eq!(run.code(), Some(2));
+    // Its keys went with the server: what was seen of them must not be counted.
+    server.restart();
+    let truth = fill(&server, 3_000);
+    let data = analyzed(&server, &["--full-speed", "--resume", &file]);
+    assert_eq!(
+        (&data["keys"], &data["coverage"]["restarts"]),
+        (&truth.keys.into(), &1.into())
+    );
+    std::fs::write(&file, "{}").expect("a file");
+    let run = cachedeck([&url, "analyze", "--resume", &file]);
+    assert_eq!(run.code(), Some(2));
+    let memcached = MemcachedServer::start(memcached::Options::default());
+    let run = cachedeck([&memcached.url(), "analyze", "--resume", &file]);
+    assert!(run.err().contains("at once"), "{}", run.err());
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn keys(names: &[&str]) -> Vec<Key> {
 fn outcomes(outcome: Outcome) -> Vec<KeyOutcome> {
     match outcome {
         Outcome::Keys(keys) => keys.into_iter().map(|(_, outcome)| outcome).collect(),
-        Outcome::Snapshot(state) => panic!("not about keys: {state:?}"),
+        other => panic!("not about keys: {other:?}"),
     }
 }
 

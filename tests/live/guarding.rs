@@ -29,6 +29,7 @@ const REDIS_READS: &[&str] = &[
     "INFO",
     "LLEN",
     "LRANGE",
+    "MEMORY STATS",
     "MEMORY USAGE",
     "OBJECT ENCODING",
     "OBJECT FREQ",
@@ -87,7 +88,10 @@ async fn tour(server: &Server) {
     for change in [Change::Delete { keys }, Change::Snapshot] {
         server.preview(&change).await.expect("a preview");
     }
-    server.preflight().await.expect("a preflight");
+    server
+        .preflight(cachedeck::model::Job::Snapshot)
+        .await
+        .expect("a preflight");
     sample(server).await;
 }
 

@@ -69,7 +69,10 @@ fn look_around(server: &RedisServer, opens_values: bool) -> (Option<u64>, Option
         if opens_values {
             open_all(&server, &names).await;
         }
-        server.preflight().await.expect("a preflight");
+        server
+            .preflight(cachedeck::model::Job::Snapshot)
+            .await
+            .expect("a preflight");
         let shown = sample(&server).await.counters;
         (shown.hits, shown.misses)
     })

@@ -213,6 +213,7 @@ fn a_changed_password_is_said_and_not_tried_in_a_storm() {
         for number in 0..20 {
             desk.ask(Query::SampleNow);
             desk.ask(Query::Preflight {
+                job: cachedeck::model::Job::Snapshot,
                 ticket: Ticket(number),
             });
         }

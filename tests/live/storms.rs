@@ -10,6 +10,7 @@ use super::bench::{backend, run};
 use crate::common::redis::{Flavor, RedisServer};
 
 const FULL_SPEED: WalkAsk = WalkAsk {
+    from: None,
     pattern: None,
     wants: Wants::ALL,
     one_page_in: None,

@@ -121,7 +121,7 @@ fn every_file_agrees_with_itself() {
         let is_checked = matches!(told.ending, Some(Ending::Verified(_)));
         let version = &bytes(name)[5..9];
         assert!(
-            is_checked || version < b"0005" || told.ending == Some(Ending::Disabled),
+            is_checked || version < &b"0005"[..] || told.ending == Some(Ending::Disabled),
             "{name}: {:?}",
             told.ending
         );

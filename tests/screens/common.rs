@@ -67,6 +67,7 @@ impl Screen {
     pub fn on(targets: Vec<Target>, theme: Theme, width: u16, height: u16) -> Self {
         let audit = tempfile::tempdir().unwrap();
         let setup = Setup {
+            who: "you@here".to_owned(),
             audit: Audit::in_directory(audit.path()),
             theme,
             keymap: Keymap::new(&Overrides::new()).unwrap(),

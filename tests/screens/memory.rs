@@ -7,7 +7,8 @@ use cachedeck::analysis::{Analysis, AnalysisAsk, Circumstances, Report as Analys
 use cachedeck::engine::Fault;
 use cachedeck::engine::worker::{Query, Report, SurveyStep, Ticket};
 use cachedeck::model::{
-    Bytes, Coverage, Encoding, Key, KeyKind, Lack, Pace, Told, Ttl, WalkCost, WalkKey,
+    Account, Bytes, CommandTime, Coverage, Encoding, Key, KeyKind, Lack, OwnBucket, OwnSpread,
+    Pace, SpreadUnit, Told, Ttl, WalkCost, WalkKey,
 };
 
 use crate::common::{NOW, Screen, memcached_up, redis_down, redis_up};
@@ -50,7 +51,7 @@ fn analysed(via: Via) -> Box<Analysed> {
     analysis.take(&key(&hostile, KeyKind::Hash, Some(30), 5_000_000), NOW);
     let of = match via {
         Via::Scan => 1_201,
-        Via::Sample => 1_203_991,
+        Via::Sample | Via::Stats => 1_203_991,
     };
     let circumstances = Circumstances {
         via,
@@ -68,6 +69,7 @@ fn analysed(via: Via) -> Box<Analysed> {
             ..WalkCost::default()
         },
         lacks: Vec::new(),
+        account: None,
     };
     Box::new(analysis.report(NOW, circumstances))
 }
@@ -97,6 +99,50 @@ fn a_sample_says_how_far_off_it_may_be() {
         let screen = told(Screen::of(width, height).with(redis_up()), steps);
         picture!(format!("memory_{width}x{height}"), screen.shown());
     }
+}
+
+#[test]
+fn what_the_server_counts_by_itself_is_there_before_any_key() {
+    let account = Account {
+        keys: Some(1_203_991),
+        keys_with_ttl: Some(601_494),
+        average_ttl: Some(Duration::from_secs(86_400)),
+        dataset: Some(Bytes(2_500_000_000)),
+        overhead: Some(Bytes(120_000_000)),
+        spreads: vec![OwnSpread {
+            kind: "string".to_owned(),
+            unit: SpreadUnit::Bytes,
+            buckets: vec![OwnBucket {
+                border: 1024,
+                keys: 9,
+            }],
+        }],
+        commands: vec![CommandTime {
+            name: "evil\u{1b}[2J".to_owned(),
+            calls: 12_000,
+            total: Some(Duration::from_millis(36)),
+            p99: None,
+        }],
+        lacks: Vec::new(),
+    };
+    let circumstances = Circumstances {
+        via: Via::Sample,
+        coverage: Coverage::default(),
+        cost: WalkCost::default(),
+        lacks: Vec::new(),
+        account: Some(account),
+    };
+    let first = Analysis::new(AnalysisAsk::default()).report(NOW, circumstances);
+    let steps = vec![SurveyStep::Report(Box::new(first.clone()))];
+    let screen = told(Screen::of(80, 24).with(redis_up()), steps);
+    picture!("memory_at_once", screen.shown());
+    // It does not take the place of anything that keys have told.
+    let steps = vec![
+        SurveyStep::Report(analysed(Via::Sample)),
+        SurveyStep::Report(Box::new(first)),
+    ];
+    let screen = told(Screen::of(80, 24).with(redis_up()), steps);
+    assert!(screen.shown().contains("1,201 keys drawn"));
 }
 
 #[test]
@@ -180,9 +226,13 @@ fn a_walk_that_has_seen_little_does_not_replace_a_sample() {
     let mut little = analysed(Via::Scan);
     little.coverage.seen = 100;
     little.coverage.is_complete = false;
+    little.coverage.of = Some(1_203_991);
     screen.tell(Report::Survey {
         ticket,
         step: SurveyStep::Report(little),
     });
-    assert!(screen.shown().contains("a sample: 1,201 keys drawn"));
+    let shown = screen.shown();
+    assert!(shown.contains("a sample: 1,201 keys drawn"));
+    // That the walk goes on, and how far it is, is told all the same.
+    assert!(shown.contains("walking: 100 of 1,203,991"), "{shown}");
 }

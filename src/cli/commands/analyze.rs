@@ -1,5 +1,7 @@
 //! `analyze`: what a whole keyspace consists of.
 
+mod keeper;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use serde_json::Value;
 use crate::analysis::report::Via;
 use crate::analysis::{AnalysisAsk, Report};
 use crate::cli::call::now;
+use crate::cli::commands::analyze::keeper::Keeper;
 use crate::cli::output::{Answer, Envelope};
 use crate::cli::pace::PaceArgs;
 use crate::cli::progress::{Progress, seen};
@@ -24,7 +27,8 @@ use crate::model::{Bytes, Target, WalkAsk, Wants, parse_duration, units};
 /// prefix with its keys and bytes; parts of names that are ids count as one
 /// (`user:*:profile`). The keyspace is walked on a budget of 5 % of a core of the
 /// server; --full-speed lifts it, and --via sample draws keys at random and tells
-/// within which interval the truth lies. Nothing is changed, idle times and
+/// within which interval the truth lies; --via stats prints at once what the
+/// server counts by itself, which stands in every other report, too. Nothing is changed, idle times and
 /// frequencies stay as they are; our questions add to the server's count of hits,
 /// and the report says by how much. Ctrl-C prints what was seen so far.
 ///
@@ -47,7 +51,7 @@ pub struct AnalyzeArgs {
     /// Glob that names must match
     pattern: Option<String>,
 
-    /// Where the answers come from: all keys, or keys drawn at random
+    /// Where the answers come from
     #[arg(long, value_name = "WAY", value_enum, default_value = "scan")]
     via: Way,
 
@@ -61,6 +65,18 @@ pub struct AnalyzeArgs {
     /// Walk a replica instead of its primary, where one answers
     #[arg(long)]
     replica: bool,
+
+    /// Keep an interrupted walk in FILE, and go on from there the next time
+    ///
+    /// The file is written every half a minute and when the walk is interrupted,
+    /// and is gone when the walk is done. It holds no values, but names of keys.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "via",
+        conflicts_with = "replica"
+    )]
+    resume: Option<PathBuf>,
 
     /// What to ask of every key: type, ttl, size, usage, encoding, length; less is cheaper
     #[arg(long, value_name = "WHAT", value_delimiter = ',', value_enum)]
@@ -104,8 +120,12 @@ pub struct PrefixArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Way {
+    /// All keys, one after the other
     Scan,
+    /// Keys drawn at random, with the interval that holds the truth
     Sample,
+    /// What the server counts by itself; no key is asked
+    Stats,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -132,6 +152,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let targets = some_targets(call)?;
     let ask = SurveyAsk {
         walk: WalkAsk {
+            from: None,
             pattern: args.pattern.clone().map(String::into_bytes),
             wants: args.wants(),
             one_page_in: None,
@@ -140,12 +161,18 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         via: match args.via {
             Way::Scan => Via::Scan,
             Way::Sample => Via::Sample,
+            Way::Stats => Via::Stats,
         },
         analysis: args.prefixes.analysis(&targets[0], args.top),
         prefers_replica: args.replica,
     };
     let draws_for = (args.via == Way::Sample).then_some(args.draw_for);
-    let (done, failure) = survey(call, "analyze", &targets, ask, draws_for)?;
+    let keeper = args
+        .resume
+        .clone()
+        .map(|path| Keeper::of(path, &targets))
+        .transpose()?;
+    let (done, failure) = survey(call, "analyze", &targets, ask, draws_for, keeper)?;
     let mut shown = Shown {
         target: &done.name,
         report: &done.report,
@@ -242,13 +269,17 @@ pub fn survey(
     targets: &[Target],
     ask: SurveyAsk,
     draws_for: Option<Duration>,
+    mut keeper: Option<Keeper>,
 ) -> Result<(Done, Option<Failure>), Failure> {
     let mut progress = Progress::beside_a_report();
     let mut survey = None;
     let failure = call
         .wait(async {
             let servers = targets.iter().cloned().map(Server::at).map(Arc::new);
-            let survey = survey.insert(Survey::start(servers.collect(), ask));
+            let survey = survey.insert(match &mut keeper {
+                Some(keeper) => keeper.begin(servers, ask)?,
+                None => Survey::start(servers.collect(), ask),
+            });
             let began = Instant::now();
             loop {
                 match survey.step().await {
@@ -258,6 +289,9 @@ pub fn survey(
                 }
                 if progress.is_due() {
                     progress.show(&survey.coverage(), &survey.cost());
+                }
+                if let Some(keeper) = keeper.as_mut().filter(|keeper| keeper.is_due()) {
+                    keeper.keep(survey)?;
                 }
                 if draws_for.is_some_and(|span| began.elapsed() >= span) {
                     return Ok(());
@@ -275,6 +309,9 @@ pub fn survey(
     {
         return Err(failure);
     }
+    let kept = keeper
+        .map(|keeper| keeper.end(&survey, failure.is_some()))
+        .transpose()?;
     let parts = survey.nodes().iter().zip(targets);
     let parts = parts.map(|(node, target)| Part {
         target: target.name.clone(),
@@ -285,6 +322,7 @@ pub fn survey(
         Some(format!("{} was not walked to its end: {fault}", node.place))
     });
     let notes = survey.nodes().iter().filter_map(|node| node.note.clone());
+    let notes = notes.chain(kept.flatten());
     let stopped = failure.as_ref().map(|failure| match failure.kind {
         Kind::Interrupted => "interrupted".to_owned(),
         _ => failure.error.clone(),

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use crate::cli::call::now;
 use crate::cli::commands::analyze::some_targets;
+use crate::cli::facts;
 use crate::cli::output::{Answer, Envelope, Look, Sheet};
 use crate::cli::pace::PaceArgs;
+use crate::cli::report::{ratio, unknown};
 use crate::cli::{Call, Failure, Kind, Next};
 use crate::engine::Server;
 use crate::model::{Bytes, HotAsk, HotEnd, HotKey, HotReport, HotVia, parse_duration, units};
@@ -164,12 +166,13 @@ impl Shown<'_> {
     /// The share of a key among everything that was seen, where that can be said.
     fn share(&self, key: &HotKey) -> Option<f64> {
         let is_part = !matches!(self.0.via, HotVia::HotKeys | HotVia::Lfu);
-        (is_part && self.0.seen > 0).then(|| crate::cli::report::ratio(key.count, self.0.seen))
+        let count = key.count.filter(|_| is_part && self.0.seen > 0)?;
+        Some(ratio(count, self.0.seen))
     }
 
     fn key(&self, key: &HotKey) -> Value {
         let mut record = json!({
-            "key": text::escape(key.key.bytes()),
+            "key": facts::key(&key.key),
             "count": key.count,
         });
         let named = |all: &[(String, u64)]| -> Value {
@@ -178,6 +181,13 @@ impl Shown<'_> {
                 .collect()
         };
         let optional = [
+            // The server keeps one list by processor time and one by bytes; a key need not be on both.
+            (
+                "unsupported",
+                key.count
+                    .is_none()
+                    .then(|| json!({"count": "the key is not among those with the most"})),
+            ),
             ("estimate", key.estimate.map(Value::from)),
             ("share", self.share(key).map(Value::from)),
             ("hits", key.hits.map(Value::from)),
@@ -250,15 +260,19 @@ impl Answer for Shown<'_> {
         if report.keys.is_empty() {
             return format!("{head}\nno key was seen\n");
         }
-        let most = report.keys.first().map_or(0, |key| key.count);
+        let most = report
+            .keys
+            .first()
+            .map_or(0, |key| key.count.unwrap_or_default());
         let rows = report.keys.iter().map(|key| {
             let count = match key.estimate {
                 Some(estimate) => format!("~{}", units::count(estimate)),
-                None => units::count(key.count),
+                None => key.count.map_or_else(unknown, units::count),
             };
-            let ratio = key.hits.zip(key.misses).map(|(hits, misses)| {
-                units::percent(crate::cli::report::ratio(hits, hits + misses))
-            });
+            let hits = key
+                .hits
+                .zip(key.misses)
+                .map(|(hits, misses)| units::percent(ratio(hits, hits + misses)));
             let names = |all: &[(String, u64)]| {
                 let names: Vec<&str> = all.iter().take(2).map(|(name, _)| name.as_str()).collect();
                 names.join(" ")
@@ -266,10 +280,11 @@ impl Answer for Shown<'_> {
             vec![
                 count,
                 self.share(key).map_or_else(String::new, units::percent),
-                ratio.unwrap_or_default(),
+                hits.unwrap_or_default(),
                 key.bytes
                     .map_or_else(String::new, |bytes| Bytes(bytes).to_string()),
-                look.bar(crate::cli::report::ratio(key.count, most), 12),
+                key.count
+                    .map_or_else(String::new, |count| look.bar(ratio(count, most), 12)),
                 text::fit_middle(&text::escape(key.key.bytes()), 80),
                 text::fit(&names(&key.by), 30),
                 text::fit(&names(&key.clients), 44),

@@ -112,6 +112,7 @@ async fn read(
     server: &Server,
     window: Option<Duration>,
 ) -> Result<(Sample, Option<Result<Rates, Break>>), Fault> {
+    server.settle().await;
     let sample = server.sample().await?;
     let Some(window) = window else {
         return Ok((sample, None));

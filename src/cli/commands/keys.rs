@@ -147,6 +147,7 @@ fn unanswerable(lack: &Lack, visit: &Visit) -> Failure {
 async fn walk(visit: &Visit, args: &KeysArgs, list: &mut List) -> Result<(), Failure> {
     let failure = |fault: Fault| Failure::of_server("keys", &visit.target.name, &fault);
     let ask = WalkAsk {
+        from: None,
         pattern: args.pattern.as_ref().map(|glob| glob.clone().into_bytes()),
         wants: args.wants(),
         one_page_in: None,

@@ -1,4 +1,12 @@
-//! `snapshot …`: trigger one, follow it, look back.
+//! `snapshot …`: trigger one, follow it, fetch one as a file, look into it, bring it back, look back.
 
+mod begun;
 pub mod create;
+pub mod diff;
+pub mod fetch;
+mod follow;
+pub mod list;
+pub mod restore;
+pub mod rewrite;
 pub mod status;
+pub mod verify;

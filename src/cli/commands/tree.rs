@@ -72,6 +72,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     };
     let ask = SurveyAsk {
         walk: WalkAsk {
+            from: None,
             pattern: args.prefix.as_deref().map(glob),
             wants,
             one_page_in: None::<NonZeroU32>,
@@ -81,7 +82,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         analysis: args.prefixes.analysis(&targets[0], 0),
         prefers_replica: args.replica,
     };
-    let (done, failure) = survey(call, "tree", &targets, ask, None)?;
+    let (done, failure) = survey(call, "tree", &targets, ask, None, None)?;
     let tree = Tree {
         shown: Shown {
             target: &done.name,

@@ -7,12 +7,32 @@ use crate::analysis::report::{
     Via,
 };
 use crate::cli::facts;
-use crate::cli::report::Shown;
+use crate::cli::report::{Shown, account};
 use crate::cli::unknown::{ends_with, explain_by};
 use crate::model::{Coverage, Ttl, UnixMs, WalkCost, units};
 
+/// What is null in a report of the server's own counts, and why.
+const OF_KEYS: [&str; 11] = [
+    "bytes",
+    "types",
+    "encodings",
+    "sizes",
+    "ttl",
+    "idle",
+    "frequency",
+    "prefixes",
+    "biggest",
+    "longest",
+    "idlest",
+];
+const NO_KEY_WAS_ASKED: &str =
+    "no key was asked: --via scan asks every key, --via sample as many as there is time for";
+
 pub fn data(shown: &Shown) -> Value {
     let report = shown.report;
+    if report.via == Via::Stats {
+        return own_counts(shown);
+    }
     let mut data = Map::new();
     data.insert("via".into(), via(report.via).into());
     put(&mut data, "keys", Some(report.keys));
@@ -56,6 +76,8 @@ pub fn data(shown: &Shown) -> Value {
     if let Some(growth) = shown.growth {
         data.insert("compared".into(), growth.clone());
     }
+    let account = report.account.as_ref();
+    data.insert("server".into(), json!(account.map(account::data)));
     data.insert("coverage".into(), coverage(shown));
     data.insert("cost".into(), cost(&report.cost, &report.coverage));
     let mut data = Value::Object(data);
@@ -63,10 +85,34 @@ pub fn data(shown: &Shown) -> Value {
     data
 }
 
+fn own_counts(shown: &Shown) -> Value {
+    let report = shown.report;
+    let mut data = Map::new();
+    data.insert("via".into(), via(report.via).into());
+    put(&mut data, "keys", Some(report.keys));
+    data.insert("exact".into(), false.into());
+    for name in OF_KEYS {
+        data.insert(name.into(), Value::Null);
+    }
+    let account = report.account.as_ref();
+    data.insert("server".into(), json!(account.map(account::data)));
+    data.insert("coverage".into(), coverage(shown));
+    data.insert("cost".into(), cost(&report.cost, &report.coverage));
+    let mut data = Value::Object(data);
+    explain_by(&mut data, |path| {
+        if OF_KEYS.contains(&path) {
+            return NO_KEY_WAS_ASKED.to_owned();
+        }
+        why(shown, path)
+    });
+    data
+}
+
 pub fn via(via: Via) -> &'static str {
     match via {
         Via::Scan => "scan",
         Via::Sample => "sample",
+        Via::Stats => "stats",
     }
 }
 
@@ -317,6 +363,10 @@ const MEANINGS: &[(&str, &str, &str)] = &[
     ("up_to_bytes",  "",         "without end"),
     ("up_to_s",      "",         "without end"),
     ("up_to",        "",         "without end"),
+    ("average_ttl_s","",         "no key has a TTL, or the server does not average it"),
+    ("total_s",      "",         "the server counts calls alone"),
+    ("each_us",      "",         "the server counts calls alone"),
+    ("p99_us",       "",         "the server keeps latencies from Redis 7 on"),
     ("of",           "",         "the server would not say how many keys it has"),
     ("server_cpu_s", "",         "the server keeps no account of it"),
     ("keys_per_s",   "",         "the walk was too short to measure it"),

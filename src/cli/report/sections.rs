@@ -6,7 +6,7 @@ use crate::analysis::report::{Bucket, Figure, Spread, TopKey, UsageReport, Via};
 use crate::cli::commands::keys::ttl_words;
 use crate::cli::output::{Look, Paint};
 use crate::cli::progress;
-use crate::cli::report::{Shown, growth};
+use crate::cli::report::{Shown, account, growth};
 use crate::model::{Bytes, units};
 use crate::text;
 
@@ -19,6 +19,10 @@ pub fn text(shown: &Shown, look: Look) -> String {
         look,
     };
     page.summary(shown);
+    page.account(shown);
+    if shown.report.via == Via::Stats {
+        return page.text;
+    }
     page.types(shown);
     page.encodings(shown);
     page.sizes(shown);
@@ -73,6 +77,7 @@ impl Page {
         }
         let size = match report.bytes {
             Some(figure) => bytes(figure),
+            None if report.via == Via::Stats => "none of them was asked".to_owned(),
             None => format!(
                 "bytes not known: {}",
                 shown.why_not("size", "the server would not say")
@@ -80,6 +85,17 @@ impl Page {
         };
         let words = format!("{}: {} keys, {size}", shown.target, keys(report.keys));
         self.line(&words);
+    }
+
+    fn account(&mut self, shown: &Shown) {
+        let Some(account) = &shown.report.account else {
+            return;
+        };
+        let words = account::text(account, shown.report.via, self.look);
+        if !words.is_empty() {
+            self.heading(account::HEADING);
+            self.text += &words;
+        }
     }
 
     fn types(&mut self, shown: &Shown) {

@@ -4,7 +4,6 @@ mod expiry;
 
 use memcache::exp::{MetaResponse, ReturnCode, parse_meta_result};
 
-use crate::engine::Fault;
 use crate::engine::memcached::MemcachedServer;
 use crate::engine::memcached::clock::Clock;
 use crate::engine::memcached::codec::Reply;
@@ -14,6 +13,7 @@ use crate::engine::memcached::dialect::Version;
 use crate::engine::memcached::items::unnameable;
 use crate::engine::memcached::stats::NO_SNAPSHOTS;
 use crate::engine::memcached::wire::Name;
+use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
 use crate::model::{Change, Key, KeyFacts, KeyOutcome, Missing, Outcome, Preview, Ttl};
 
@@ -48,12 +48,13 @@ impl Order {
 impl MemcachedServer {
     pub(super) async fn foresee(&self, change: &Change) -> Result<Preview, Fault> {
         let order = match change {
-            Change::Snapshot => {
+            Change::Snapshot | Change::RewriteAof => {
                 return Ok(Preview {
                     stops: vec![NO_SNAPSHOTS.into()],
                     ..Preview::default()
                 });
             }
+            Change::Restore(restore) => return self.foresee_restore(restore).await,
             Change::Delete { .. } => Ok((Order::Delete, None)),
             Change::SetTtl { wish, .. } => {
                 let clock = Clock::of(&self.stats().await?);
@@ -131,9 +132,13 @@ impl MemcachedServer {
             .map(|command| command.shown()))
     }
 
-    pub(super) async fn carry_out(&self, permit: Permit) -> Result<Outcome, Fault> {
+    pub(super) async fn carry_out(
+        &self,
+        permit: Permit,
+        progress: &Progress,
+    ) -> Result<Outcome, Fault> {
         let change = permit.change().clone();
-        let outcome = self.execute(&change, &permit).await;
+        let outcome = self.execute(&change, &permit, progress).await;
         let words = outcome.as_ref().map_err(ToString::to_string);
         let closed = match &words {
             Ok(outcome) => permit.close(Ok(outcome)),
@@ -146,9 +151,20 @@ impl MemcachedServer {
         outcome
     }
 
-    async fn execute(&self, change: &Change, permit: &Permit) -> Result<Outcome, Fault> {
+    async fn execute(
+        &self,
+        change: &Change,
+        permit: &Permit,
+        progress: &Progress,
+    ) -> Result<Outcome, Fault> {
         let (order, keys) = match change {
-            Change::Snapshot => return Err(Fault::Missing(Missing(NO_SNAPSHOTS.into()))),
+            Change::Snapshot | Change::RewriteAof => {
+                return Err(Fault::Missing(Missing(NO_SNAPSHOTS.into())));
+            }
+            Change::Restore(restore) => {
+                let report = self.restore(restore, permit, progress).await?;
+                return Ok(Outcome::Restored(Box::new(report)));
+            }
             Change::Delete { keys } => {
                 // A connection that died while idle is found here, where it harms nothing.
                 self.work.ask(&[Command::version()]).await?;

@@ -164,14 +164,19 @@ impl Command {
 
     /// Whether the permit for a change is for what this command does.
     pub fn is_covered(&self, change: &Change) -> bool {
-        let Some(words) = words_of(&self.bytes) else {
-            return false;
-        };
-        CHANGING
-            .iter()
-            .filter(|(word, _, _)| *word == change.word())
-            .any(|(_, name, rest)| is_form(&words, name, rest))
+        is_covered(&self.bytes, change)
     }
+}
+
+/// Whether the permit for a change is for what this line does.
+pub(super) fn is_covered(line: &[u8], change: &Change) -> bool {
+    let Some(words) = words_of(line) else {
+        return false;
+    };
+    CHANGING
+        .iter()
+        .filter(|(word, _, _)| *word == change.word())
+        .any(|(_, name, rest)| is_form(&words, name, rest))
 }
 
 /// What the permit for a change covers: the change's word, the command, and what may stand behind.
@@ -183,6 +188,10 @@ const CHANGING: &[(&str, &str, Rest)] = &[
     ("persist", "mg",     Rest::KeyAndFlags(b"bcuT")),
     ("delete",  "delete", Rest::Key),
     ("delete",  "md",     Rest::KeyAndFlags(b"b")),
+    ("restore", "ms",     Rest::KeyNumberAndFlags(&[b"F", b"T", b"E", b"ME", b"b", b"c"])),
+    ("restore", "md",     Rest::KeyAndMark),
+    ("restore", "set",    Rest::KeyAndNumbers),
+    ("restore", "add",    Rest::KeyAndNumbers),
 ];
 
 /// What may stand behind a reading command.
@@ -195,6 +204,12 @@ enum Rest {
     Keys,
     Key,
     KeyAndNumber,
+    /// Flags, expiry and length.
+    KeyAndNumbers,
+    /// A key, and then the mark as stale for an item with this very CAS.
+    KeyAndMark,
+    /// A length, and then flags that begin with one of these.
+    KeyNumberAndFlags(&'static [&'static [u8]]),
     /// A key, and then flags that begin with one of these.
     KeyAndFlags(&'static [u8]),
 }
@@ -215,7 +230,8 @@ const READING: &[(&str, Rest)] = &[
     ("mg",          Rest::KeyAndFlags(b"bcfhklOqstuv")),
 ];
 
-fn only_reads(bytes: &[u8]) -> bool {
+/// Whether a line changes nothing.
+pub(super) fn only_reads(bytes: &[u8]) -> bool {
     words_of(bytes).is_some_and(|words| {
         READING
             .iter()
@@ -254,6 +270,22 @@ fn is_form(words: &[&[u8]], name: &str, allowed: &Rest) -> bool {
         Rest::Keys => !rest.is_empty(),
         Rest::Key => rest.len() == 1,
         Rest::KeyAndNumber => matches!(rest, [_, word] if number::<u32>(word).is_some()),
+        Rest::KeyAndNumbers => {
+            rest.len() == 4 && rest[1..].iter().all(|word| number::<u32>(word).is_some())
+        }
+        Rest::KeyAndMark => match rest {
+            [_, b"I", [b'C', ..], flags @ ..] => flags
+                .iter()
+                .all(|flag| flag.first().is_some_and(|first| b"Eb".contains(first))),
+            _ => false,
+        },
+        Rest::KeyNumberAndFlags(known) => match rest {
+            [_, length, flags @ ..] => {
+                let is_known = |flag: &&[u8]| known.iter().any(|start| flag.starts_with(start));
+                number::<u32>(length).is_some() && flags.iter().all(is_known)
+            }
+            _ => false,
+        },
         Rest::KeyAndFlags(known) => rest.split_first().is_some_and(|(_, flags)| {
             flags
                 .iter()

@@ -16,6 +16,7 @@ use crate::engine::gate::Gate;
 use crate::engine::memcached::codec::{Broken, Decoder, Refusal, RefusalKind, Reply, Shape};
 use crate::engine::memcached::command::Command;
 use crate::engine::memcached::dialect::Version;
+use crate::engine::memcached::pipe::Pipe;
 use crate::guard::Permit;
 use crate::model::{Bytes, Limits, Target};
 use crate::text;
@@ -298,6 +299,12 @@ impl Conn {
             },
             fault => fault,
         }
+    }
+
+    /// Gives the connection to who exchanges without waiting in between.
+    pub fn into_pipe(self) -> Pipe {
+        self.allowance.refill(u64::MAX);
+        Pipe::over(self.stream, self.place, self.limits, self.hello)
     }
 
     /// Sends a command whose reply the caller reads with `read_some`. Only for a connection that is

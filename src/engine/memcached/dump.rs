@@ -31,6 +31,7 @@ pub(super) struct DumpItem<'a> {
     /// The last access that moved the item in its queue. The server spares itself most of these moves,
     /// so an item may have been used later than this, never earlier.
     pub accessed: Option<i64>,
+    pub cas: Option<u64>,
     pub class: Option<u8>,
     pub size: Option<u64>,
 }
@@ -53,6 +54,7 @@ fn item(line: &[u8]) -> Option<DumpItem<'_>> {
         key: words.next()?,
         expires: None,
         accessed: None,
+        cas: None,
         class: None,
         size: None,
     };
@@ -61,6 +63,8 @@ fn item(line: &[u8]) -> Option<DumpItem<'_>> {
             item.expires = Some(number(seconds)?).filter(|seconds| *seconds >= 0);
         } else if let Some(seconds) = word.strip_prefix(b"la=") {
             item.accessed = number(seconds);
+        } else if let Some(cas) = word.strip_prefix(b"cas=") {
+            item.cas = unsigned(cas);
         } else if let Some(class) = word.strip_prefix(b"cls=") {
             item.class = number(class).and_then(|class| class.try_into().ok());
         } else if let Some(size) = word.strip_prefix(b"size=") {
@@ -81,6 +85,17 @@ fn number(word: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0_i64, |number, digit| {
         let digit = i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
         number.checked_mul(10)?.checked_add(sign * digit)
+    })
+}
+
+/// A CAS takes all 64 bits.
+fn unsigned(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = u64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+        number.checked_mul(10)?.checked_add(digit)
     })
 }
 
@@ -162,10 +177,11 @@ mod tests {
     fn words(line: &DumpLine) -> String {
         match line {
             DumpLine::Item(item) => format!(
-                "{} ends {:?} seen {:?} class {:?} size {:?}",
+                "{} ends {:?} seen {:?} cas {:?} class {:?} size {:?}",
                 item.key.escape_ascii(),
                 item.expires,
                 item.accessed,
+                item.cas,
                 item.class,
                 item.size
             ),
@@ -179,8 +195,8 @@ mod tests {
                     key=user%3A1 exp=1795387347 la=1795387247 cas=2 fetch=yes cls=12 size=63\n\
                     END\r\n";
         let expected = [
-            "%00%FF%00%20 ends None seen Some(1795387248) class Some(1) size Some(65)",
-            "user%3A1 ends Some(1795387347) seen Some(1795387247) class Some(12) size Some(63)",
+            "%00%FF%00%20 ends None seen Some(1795387248) cas Some(3) class Some(1) size Some(65)",
+            "user%3A1 ends Some(1795387347) seen Some(1795387247) cas Some(2) class Some(12) size Some(63)",
             "End",
         ];
         assert_eq!(lines(dump), expected);
@@ -190,13 +206,13 @@ mod tests {
     fn the_dump_of_1_6_45_is_read() {
         let dump = "OK\r\nkey=a exp=-1 la=1 cas=3 fetch=no cls=1 size=65 flags=5 ext_page=0 ext_offset=0 \n\
                     END\r\n";
-        let item = "a ends None seen Some(1) class Some(1) size Some(65)";
+        let item = "a ends None seen Some(1) cas Some(3) class Some(1) size Some(65)";
         assert_eq!(lines(dump), ["Start", item, "End"]);
     }
 
     #[test]
     fn what_an_item_does_not_tell_is_unknown() {
-        let item = "a ends None seen None class None size None";
+        let item = "a ends None seen None cas None class None size None";
         assert_eq!(lines("key=a size=-3 cls=999 la= x=1\n"), [item]);
     }
 

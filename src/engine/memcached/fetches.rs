@@ -210,7 +210,7 @@ impl MemcachedHot {
             clients.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
             HotKey {
                 key: Key::new(key),
-                count: counter.count,
+                count: Some(counter.count),
                 estimate: scale.map(|scale| scaled(counter.count, scale)),
                 hits: Some(counter.hits),
                 misses: Some(counter.misses),

@@ -13,12 +13,36 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{
-    Bytes, Clients, Counters, Database, Engine, Identity, Memory, Role, SlabClass, Slabs, UnixMs,
+    Account, Bytes, Clients, Counters, Database, Engine, Identity, Memory, OwnBucket, OwnSpread,
+    Role, Sample, SlabClass, Slabs, SpreadUnit, UnixMs,
 };
+
+/// What the server counts by itself; slab classes tell how sizes spread.
+pub(super) fn account(sample: &Sample) -> Account {
+    let classes = sample.slabs.iter().flat_map(|slabs| &slabs.classes);
+    let buckets = classes
+        .filter(|class| class.used_chunks > 0)
+        .map(|class| OwnBucket {
+            border: class.chunk_size.0,
+            keys: class.items.unwrap_or(class.used_chunks),
+        });
+    let buckets: Vec<OwnBucket> = buckets.collect();
+    let spread = (!buckets.is_empty()).then(|| OwnSpread {
+        kind: "item".to_owned(),
+        unit: SpreadUnit::ChunkBytes,
+        buckets,
+    });
+    Account {
+        keys: sample.keys(),
+        dataset: sample.memory.used,
+        spreads: spread.into_iter().collect(),
+        ..Account::default()
+    }
+}
 
 pub(super) const NO_REPLICATION: &str = "Memcached has no replication";
 pub(super) const NO_SNAPSHOTS: &str =
-    "Memcached has no snapshots; a logical dump comes with a later version";
+    "Memcached has no snapshots; `snapshot fetch` takes its items as a file";
 
 /// Names and values as the server said them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

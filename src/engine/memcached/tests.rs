@@ -19,13 +19,13 @@ use crate::model::{
 };
 
 /// A memcached of our own, ended with the test.
-struct Real {
-    directory: TempDir,
+pub(super) struct Real {
+    pub directory: TempDir,
     process: Child,
 }
 
 impl Real {
-    async fn start(arguments: &[&str]) -> Self {
+    pub async fn start(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let process = spawn(directory.path(), arguments);
         let real = Self { directory, process };
@@ -52,12 +52,12 @@ impl Real {
         self.directory.path().join("socket")
     }
 
-    fn server(&self) -> MemcachedServer {
+    pub fn server(&self) -> MemcachedServer {
         MemcachedServer::at(target(self.socket()))
     }
 
     /// What the server says to these bytes, up to the end of `until`.
-    async fn say(&self, bytes: &[u8], until: &str) -> String {
+    pub async fn say(&self, bytes: &[u8], until: &str) -> String {
         let mut stream = UnixStream::connect(self.socket()).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut said = Vec::new();
@@ -104,7 +104,7 @@ fn target(socket: PathBuf) -> Target {
     }
 }
 
-fn permit(directory: &Path, change: Change) -> Permit {
+pub(super) fn permit(directory: &Path, change: Change) -> Permit {
     let policy = Policy::of(&target(PathBuf::new()));
     let audit = Audit::in_directory(directory);
     plan(&policy, change, crate::model::Preview::default())
@@ -116,7 +116,7 @@ fn permit(directory: &Path, change: Change) -> Permit {
 async fn apply(server: &MemcachedServer, directory: &Path, change: Change) -> Vec<KeyOutcome> {
     match server.apply(permit(directory, change)).await.unwrap() {
         Outcome::Keys(keys) => keys.into_iter().map(|(_, outcome)| outcome).collect(),
-        Outcome::Snapshot(_) => panic!("not a snapshot"),
+        other => panic!("{other:?}"),
     }
 }
 

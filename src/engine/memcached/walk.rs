@@ -11,11 +11,13 @@
 
 mod drain;
 mod page;
+mod spill;
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
@@ -26,13 +28,15 @@ use crate::engine::memcached::codec::{Refusal, RefusalKind};
 use crate::engine::memcached::command::Command;
 use crate::engine::memcached::conn::Hello;
 use crate::engine::memcached::dialect::Version;
-use crate::engine::memcached::wire::Glob;
 use crate::engine::memcached::{MemcachedServer, Stats};
 use crate::engine::{Fault, dial};
-use crate::model::{Coverage, Feature, Place, WalkAsk, WalkPage};
+use crate::model::{Coverage, Feature, Glob, Place, WalkAsk, WalkPage};
 
 use drain::{Drain, Start};
-use page::{Page, Times};
+use page::Times;
+use spill::Spill;
+
+pub(super) use page::{Listed, Page};
 
 /// The crawler is often busy with its own work for a moment, and with ours after a dump has ended: the
 /// statistics say when it rests, and asking for them harms nobody.
@@ -59,10 +63,22 @@ pub struct MemcachedWalk {
     clock: Option<Clock>,
 }
 
+/// What to list, and for whom.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub pattern: Option<Glob>,
+    /// Keeps the CAS of each item, too.
+    pub keeps_cas: bool,
+    /// Where pages go that wait for too long; without it they wait in memory.
+    pub spill: Option<File>,
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     pending: Mutex<Pending>,
     more: Notify,
+    /// Wakes the thread that moves pages to a file.
+    too_many: Condvar,
     /// Nobody reads any more.
     is_dropped: AtomicBool,
 }
@@ -73,19 +89,29 @@ struct Pending {
     pages: VecDeque<Page>,
     bytes: usize,
     end: Option<Result<(), Fault>>,
+    spill: Option<Spill>,
 }
 
 impl MemcachedWalk {
     /// The next page; `None` after the last one.
     pub async fn step(&mut self) -> Result<Option<WalkPage>, Fault> {
+        let page = self.page().await?;
+        let times = self.clock.map(|clock| Times { clock, now: now() });
+        Ok(page.map(|page| page.unpack(times)))
+    }
+
+    /// The next page as it is packed; `None` after the last one. Being dropped loses none.
+    pub(super) async fn page(&mut self) -> Result<Option<Page>, Fault> {
         loop {
             if let Some(taken) = self.shared.take() {
-                let now = now();
-                let times = self.clock.map(|clock| Times { clock, now });
-                return Ok(taken?.map(|page| page.unpack(times)));
+                return taken;
             }
             self.shared.more.notified().await;
         }
+    }
+
+    pub(super) fn clock(&self) -> Option<Clock> {
+        self.clock
     }
 }
 
@@ -93,6 +119,7 @@ impl Drop for MemcachedWalk {
     fn drop(&mut self) {
         self.shared.is_dropped.store(true, Ordering::Release);
         *self.shared.pending() = Pending::default();
+        self.shared.too_many.notify_one();
     }
 }
 
@@ -109,6 +136,13 @@ impl Shared {
             pending.bytes -= page.bytes();
             return Some(Ok(Some(page)));
         }
+        match pending.spill.as_mut().map(Spill::take) {
+            None | Some(Ok(spill::Taken::Nothing)) => {}
+            Some(Ok(spill::Taken::Page(page))) => return Some(Ok(Some(*page))),
+            // One is on its way to the file.
+            Some(Ok(spill::Taken::Later)) => return None,
+            Some(Err(error)) => return Some(Err(lost(&error))),
+        }
         let end = pending.end.clone()?;
         Some(end.map(|()| None))
     }
@@ -121,18 +155,35 @@ impl Shared {
         let mut pending = self.pending();
         pending.bytes += page.bytes();
         pending.pages.push_back(page);
+        let is_too_much = pending.bytes > spill::KEPT_BYTES;
         drop(pending);
         self.more.notify_one();
+        if is_too_much {
+            self.too_many.notify_one();
+        }
     }
 
     fn finish(&self, end: Result<(), Fault>) {
         self.pending().end = Some(end);
         self.more.notify_one();
+        self.too_many.notify_one();
     }
+}
+
+fn lost(error: &std::io::Error) -> Fault {
+    Fault::Setup(format!("the list of items cannot be kept: {error}"))
 }
 
 impl MemcachedServer {
     pub(super) async fn start_walk(&self, ask: WalkAsk) -> Result<MemcachedWalk, Fault> {
+        let listing = Listing {
+            pattern: ask.pattern.as_deref().map(Glob::new),
+            ..Listing::default()
+        };
+        self.start_listing(listing).await
+    }
+
+    pub(super) async fn start_listing(&self, listing: Listing) -> Result<MemcachedWalk, Fault> {
         let hello = self.work.hello().await?;
         if hello.version.is_some() && !hello.is(Version::has_metadump) {
             let why = format!(
@@ -154,7 +205,7 @@ impl MemcachedServer {
             let stats = self.stats().await?;
             // A second request while another dump stalls would freeze a thread of the server.
             if stats.count("lru_crawler_running").unwrap_or(0) == 0 {
-                match self.start_dump(&ask, &hello, &stats, turn).await? {
+                match self.start_dump(&listing, &hello, &stats, turn).await? {
                     Start::Going(walk) => return Ok(walk),
                     Start::Refused(refusal) if is_passing(&refusal) => {}
                     Start::Refused(refusal) => return Err(self.cannot_list(&refusal, &hello)),
@@ -174,7 +225,7 @@ impl MemcachedServer {
 
     async fn start_dump(
         &self,
-        ask: &WalkAsk,
+        listing: &Listing,
         hello: &Hello,
         stats: &Stats,
         turn: OwnedMutexGuard<()>,
@@ -183,11 +234,16 @@ impl MemcachedServer {
             shared: Arc::default(),
             clock: Clock::of(stats),
         };
+        if let Some(file) = &listing.spill {
+            let file = file.try_clone().map_err(|error| lost(&error))?;
+            spill::start(&walk.shared, file, listing.keeps_cas).map_err(|error| lost(&error))?;
+        }
         let (tell, told) = oneshot::channel();
         let drain = Drain {
             target: Arc::clone(&self.target),
             shared: Arc::clone(&walk.shared),
-            pattern: ask.pattern.as_deref().map(Glob::new),
+            pattern: listing.pattern.clone(),
+            keeps_cas: listing.keeps_cas,
             page: Page::default(),
             coverage: Coverage {
                 of: stats.count("curr_items"),
@@ -266,7 +322,7 @@ fn is_passing(refusal: &Refusal) -> bool {
 
 fn is_near(place: &Place) -> bool {
     match place {
-        Place::Unix(_) => true,
+        Place::Unix(_) | Place::File(_) => true,
         Place::Tcp { host, .. } => {
             host == "localhost"
                 || host

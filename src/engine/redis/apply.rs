@@ -7,11 +7,11 @@ use ::redis::{Cmd, Value as Wire, cmd};
 use crate::engine::Fault;
 use crate::engine::redis::info::Info;
 use crate::engine::redis::link::{about, command};
-use crate::engine::redis::plan::{impossible, ttl_command};
+use crate::engine::redis::plan::{NO_RESTORE, impossible, ttl_command};
 use crate::engine::redis::reply::{Refusal, Reply, bytes, word};
 use crate::engine::redis::{Core, now};
 use crate::guard::Permit;
-use crate::model::{Change, Feature, Key, KeyOutcome, Outcome, SnapshotState, TtlWish};
+use crate::model::{Change, Feature, Key, KeyOutcome, Missing, Outcome, SnapshotState, TtlWish};
 
 /// Keys in one flight. What is lost when a connection breaks is at most this many answers.
 const CHUNK: usize = 200;
@@ -43,6 +43,8 @@ async fn carry_out(core: &Core, permit: &Permit) -> Result<Outcome, Fault> {
         }
         Change::Delete { keys } => delete(core, permit, keys).await,
         Change::Snapshot => snapshot(core, permit).await,
+        Change::Restore(_) => Err(Fault::Missing(Missing(NO_RESTORE.into()))),
+        Change::RewriteAof => rewrite(core, permit).await,
     }
 }
 
@@ -193,26 +195,70 @@ impl Changed {
 
 async fn snapshot(core: &Core, permit: &Permit) -> Result<Outcome, Fault> {
     wait_for_a_new_second(core).await?;
-    let answer = core
-        .work
-        .carry_out(permit, &[cmd("BGSAVE")])
-        .await
-        .map_err(|lost| lost.fault)?;
-    match answer.replies.into_iter().next() {
-        Some(Ok(said)) => {
+    let mut reply = order(core, permit, &["BGSAVE"]).await?;
+    // Beside a rewrite of the append-only file the plain command is refused.
+    if let Err(refusal) = &reply
+        && is_beside_a_rewrite(refusal)
+    {
+        reply = order(core, permit, &["BGSAVE", "SCHEDULE"]).await?;
+    }
+    match reply {
+        Ok(said) => {
             let words = word(&said).unwrap_or_default();
+            let is_scheduled = words.to_ascii_lowercase().contains("scheduled");
             tracing::info!(said = words, "BGSAVE");
-            Ok(Outcome::Snapshot(SnapshotState::Running {
-                progress: None,
-                elapsed: None,
-            }))
+            Ok(Outcome::Snapshot(accepted(is_scheduled)))
         }
-        Some(Err(refusal)) => {
+        Err(refusal) if is_running_already(&refusal) => Ok(Outcome::Attached),
+        Err(refusal) => {
             core.known.refused(Feature::Snapshot, "BGSAVE", &refusal);
             Err(refusal.fault(core.work.place(), "BGSAVE"))
         }
-        None => Err(core.work.out_of_protocol("BGSAVE", "no reply")),
     }
+}
+
+async fn rewrite(core: &Core, permit: &Permit) -> Result<Outcome, Fault> {
+    match order(core, permit, &["BGREWRITEAOF"]).await? {
+        Ok(said) => {
+            let words = word(&said).unwrap_or_default();
+            let is_scheduled = words.to_ascii_lowercase().contains("scheduled");
+            tracing::info!(said = words, "BGREWRITEAOF");
+            Ok(Outcome::Rewrite(accepted(is_scheduled)))
+        }
+        Err(refusal) if is_running_already(&refusal) => Ok(Outcome::Attached),
+        Err(refusal) => Err(refusal.fault(core.work.place(), "BGREWRITEAOF")),
+    }
+}
+
+async fn order(core: &Core, permit: &Permit, words: &[&str]) -> Result<Reply, Fault> {
+    let mut replies = core
+        .work
+        .carry_out(permit, &[command(words)])
+        .await
+        .map_err(|lost| lost.fault)?
+        .replies;
+    replies
+        .pop()
+        .ok_or_else(|| core.work.out_of_protocol(words[0], "no reply"))
+}
+
+fn accepted(is_scheduled: bool) -> SnapshotState {
+    if is_scheduled {
+        SnapshotState::Scheduled
+    } else {
+        SnapshotState::BEGUN
+    }
+}
+
+/// `Background save already in progress`, `… rewriting already in progress`
+fn is_running_already(refusal: &Refusal) -> bool {
+    refusal.words().contains("already in progress")
+}
+
+/// Worded differently over the years; all of them name the other file, or the way out.
+fn is_beside_a_rewrite(refusal: &Refusal) -> bool {
+    let words = refusal.words();
+    words.contains("BGSAVE SCHEDULE") || words.contains("AOF")
 }
 
 /// The moment of the last save is told in whole seconds. A save that ends in the second of the one

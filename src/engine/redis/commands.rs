@@ -76,9 +76,11 @@ const READING: &[Reading] = &[
     family("ACL",     "WHOAMI",   Uncounted),
     family("ACL",     "DRYRUN",   Uncounted),
     family("COMMAND", "INFO",     Uncounted),
+    family("CONFIG",  "GET",      Uncounted),
     // The keyspace and its keys.
     reads("SCAN",     Uncounted),
     family("MEMORY",  "USAGE",    Uncounted),
+    family("MEMORY",  "STATS",    Uncounted),
     reads("EXISTS",   Counted(Number(0))),
     reads("TYPE",     Counted(WordNone)),
     reads("PTTL",     Counted(Number(-2))),
@@ -109,6 +111,7 @@ const CHANGING: &[(&str, &str)] = &[
     ("delete",   "UNLINK"),
     ("delete",   "DEL"),
     ("snapshot", "BGSAVE"),
+    ("rewrite-aof", "BGREWRITEAOF"),
 ];
 
 /// The entry of a reading command; `None` when it needs a permit.
@@ -215,7 +218,6 @@ mod tests {
             "TOUCH k",
             "EVAL x 0",
             "CONFIG SET a b",
-            "CONFIG GET a",
             "CLIENT KILL x",
             "CLIENT NO-EVICT on",
             "OBJECT HELP",
@@ -224,6 +226,10 @@ mod tests {
             "BGSAVE",
             "DEBUG SLEEP 1",
             "MONITOR",
+            "PSYNC ? -1",
+            "SYNC",
+            "REPLCONF capa eof",
+            "REPLICAOF a 1",
             "SORT k",
             "GETEX k",
             "",

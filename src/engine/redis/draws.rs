@@ -114,6 +114,7 @@ impl RedisDraws {
             cost: self.spending.cost(&self.governor),
             lacks: self.teller.lacks().to_vec(),
             is_anew: false,
+            mark: None,
         })
     }
 

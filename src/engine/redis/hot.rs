@@ -196,7 +196,7 @@ fn hot((key, counter): (&[u8], &Counter)) -> HotKey {
     };
     HotKey {
         key: Key::new(key),
-        count: counter.count,
+        count: Some(counter.count),
         estimate: None,
         hits: None,
         misses: None,
@@ -214,7 +214,7 @@ fn counted(top: &BinaryHeap<Reverse<(u8, Reverse<Key>)>>) -> Vec<HotKey> {
     all.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
     let keys = all.into_iter().map(|(frequency, key)| HotKey {
         key,
-        count: u64::from(frequency),
+        count: Some(u64::from(frequency)),
         estimate: None,
         hits: None,
         misses: None,
@@ -400,7 +400,7 @@ fn tracked(reply: ::redis::Value) -> Result<HotReport, String> {
             }
             (b"by-cpu-time-us", Value::Array(pairs)) => {
                 for (key, count) in ranked(pairs) {
-                    entry(&mut keys, key).count = count;
+                    entry(&mut keys, key).count = Some(count);
                 }
             }
             (b"by-net-bytes", Value::Array(pairs)) => {
@@ -440,7 +440,7 @@ fn entry(keys: &mut Vec<HotKey>, key: Key) -> &mut HotKey {
     let place = place.unwrap_or_else(|| {
         keys.push(HotKey {
             key,
-            count: 0,
+            count: None,
             estimate: None,
             hits: None,
             misses: None,
@@ -494,9 +494,9 @@ mod tests {
             assert_eq!(
                 keys,
                 [
-                    (&b"x"[..], 104, Some(500)),
-                    (b"y", 98, None),
-                    (b"z", 0, Some(9000))
+                    (&b"x"[..], Some(104), Some(500)),
+                    (b"y", Some(98), None),
+                    (b"z", None, Some(9000))
                 ]
             );
             assert_eq!(report.window, Some(Duration::from_millis(6408)));

@@ -84,6 +84,12 @@ impl Lane {
             .is_some_and(|session| session.leaves_no_trace)
     }
 
+    /// Gives the open connection away.
+    pub fn leave(self) -> Option<(Stream, Allowance)> {
+        let session = self.session?;
+        Some((session.stream, session.allowance))
+    }
+
     /// What the way to the server and back takes.
     pub fn way(&self) -> Duration {
         self.session

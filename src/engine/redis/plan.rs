@@ -7,7 +7,9 @@ use crate::engine::redis::info::Info;
 use crate::engine::redis::link::{about, command};
 use crate::engine::redis::reply::{Reply, bytes};
 use crate::engine::redis::{Core, card, now, preflight};
-use crate::model::{Change, Key, Preview, Ttl, TtlWish, UnixMs, Verdict};
+use crate::model::{Change, Job, Key, Missing, Preview, Ttl, TtlWish, UnixMs, Verdict};
+
+pub const NO_RESTORE: &str = "a file of Memcached items cannot be restored into this server";
 
 /// Commands that are shown of many.
 const SHOWN: usize = 5;
@@ -16,7 +18,9 @@ const LOOKED_AT: usize = 20;
 
 pub async fn preview(core: &Core, change: &Change) -> Result<Preview, Fault> {
     match change {
-        Change::Snapshot => snapshot(core).await,
+        Change::Snapshot => job(core, Job::Snapshot).await,
+        Change::RewriteAof => job(core, Job::RewriteAof).await,
+        Change::Restore(_) => Err(Fault::Missing(Missing(NO_RESTORE.into()))),
         Change::SetTtl { keys, wish } => {
             let mut preview = of_keys(core, keys).await?;
             preview.stops.extend(impossible(*wish, now()));
@@ -188,8 +192,9 @@ fn undo(looked: &Looked, keys: &[Key]) -> String {
     lines.join("; ")
 }
 
-async fn snapshot(core: &Core) -> Result<Preview, Fault> {
-    let preflight = preflight::preflight(core).await?;
+/// What the server would be told for a job, and what it is about to do.
+async fn job(core: &Core, job: Job) -> Result<Preview, Fault> {
+    let preflight = preflight::preflight(core, job).await?;
     let of = |verdict: Verdict| {
         preflight
             .notes
@@ -198,10 +203,25 @@ async fn snapshot(core: &Core) -> Result<Preview, Fault> {
             .map(|note| format!("{}: {}", note.what, note.words))
             .collect()
     };
+    let waits = preflight
+        .notes
+        .iter()
+        .any(|note| note.what == preflight::RUNNING && note.verdict == Verdict::Caution);
+    let (command, cost) = match job {
+        Job::RewriteAof => (
+            "BGREWRITEAOF",
+            "the server forks, then a copy of it writes the append-only file anew",
+        ),
+        // Beside a rewrite the plain command would be refused.
+        _ => (
+            if waits { "BGSAVE SCHEDULE" } else { "BGSAVE" },
+            "the server forks, then a copy of it writes the dataset to its disk",
+        ),
+    };
     Ok(Preview {
-        commands: vec!["BGSAVE".to_owned()],
+        commands: vec![command.to_owned()],
         of: 1,
-        cost: "the server forks, then a copy of it writes the dataset to its disk".to_owned(),
+        cost: cost.to_owned(),
         undo: None,
         cautions: of(Verdict::Caution),
         stops: of(Verdict::Stop),

@@ -154,7 +154,7 @@ fn memory(info: &Info) -> Memory {
     }
 }
 
-fn databases(info: &Info) -> Option<Vec<Database>> {
+pub(super) fn databases(info: &Info) -> Option<Vec<Database>> {
     let mut databases: Vec<Database> = info
         .lines()
         .filter_map(|(name, value)| {
@@ -260,7 +260,8 @@ pub fn persistence(info: &Info) -> Option<Persistence> {
             .filter(|_| is_loading)
             .map(|percent| (percent / 100.0).clamp(0.0, 1.0)),
         is_saving,
-        progress: is_saving.then(|| progress(info)).flatten(),
+        progress: progress(info),
+        copied: info.bytes("current_cow_size").filter(|copied| copied.0 > 0),
         saving_for: info
             .seconds("rdb_current_bgsave_time_sec")
             .filter(|_| is_saving),
@@ -312,7 +313,11 @@ fn aof(info: &Info) -> Option<Aof> {
     Some(Aof {
         is_enabled: info.flag("aof_enabled")?,
         is_rewriting: info.flag("aof_rewrite_in_progress").unwrap_or(false),
+        is_scheduled: info.flag("aof_rewrite_scheduled").unwrap_or(false),
+        rewriting_for: info.seconds("aof_current_rewrite_time_sec"),
+        rewrites: info.count("aof_rewrites"),
         last_rewrite: status(info, "aof_last_bgrewrite_status"),
+        last_rewrite_took: info.seconds("aof_last_rewrite_time_sec"),
         last_write: status(info, "aof_last_write_status"),
         size: info.bytes("aof_current_size"),
     })

@@ -25,7 +25,7 @@ use crate::engine::redis::repeats::Repeats;
 use crate::engine::redis::reply::bytes;
 use crate::engine::redis::resp::View;
 use crate::engine::redis::{Core, now};
-use crate::model::{Coverage, Feature, Key, Lack, Pace, WalkAsk, WalkKey, WalkPage};
+use crate::model::{Coverage, Feature, Key, Lack, Pace, WalkAsk, WalkKey, WalkMark, WalkPage};
 
 use telling::Teller;
 
@@ -50,10 +50,13 @@ pub struct RedisWalk {
     run_id: Option<String>,
     /// Names of the latest page, which nothing was asked about yet.
     named: Vec<Key>,
+    /// The cursor that brought them.
+    named_from: Vec<u8>,
     /// Whether they are to be asked about.
     is_wanted: bool,
     /// Told about, but for the elements.
     told: Vec<WalkKey>,
+    told_from: Vec<u8>,
     flight: Flight,
     air: Option<Air>,
     repeats: Repeats,
@@ -112,8 +115,10 @@ impl RedisWalk {
             stand: Stand::Before,
             run_id: None,
             named: Vec::new(),
+            named_from: Vec::new(),
             is_wanted: false,
             told: Vec::new(),
+            told_from: Vec::new(),
             flight: Flight::default(),
             air: None,
             repeats: Repeats::default(),
@@ -207,7 +212,45 @@ impl RedisWalk {
             _ => None,
         };
         self.stand = Stand::At(b"0".to_vec());
+        if let Some(mark) = self.ask.from.take() {
+            self.go_on_from(&mark);
+        }
         Ok(())
+    }
+
+    /// Goes on where an earlier walk stood. To another run of the server its cursor means nothing, so
+    /// then the walk is anew, and whoever kept what came before has to forget it.
+    fn go_on_from(&mut self, mark: &WalkMark) {
+        let is_cursor = mark.cursor.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_cursor || self.run_id.as_ref() != Some(&mark.run_id) {
+            self.is_anew = true;
+            self.coverage.restarts = mark.restarts + 1;
+            return;
+        }
+        self.stand = Stand::At(mark.cursor.clone().into_bytes());
+        self.coverage.seen = mark.seen;
+        self.coverage.repeated = mark.repeated;
+        self.coverage.gone = mark.gone;
+        self.coverage.restarts = mark.restarts;
+    }
+
+    /// The place before which everything was handed on: keys that are waited for lie behind it.
+    fn mark(&self) -> Option<WalkMark> {
+        let cursor = match &self.stand {
+            _ if !self.told.is_empty() => &self.told_from,
+            _ if !self.named.is_empty() => &self.named_from,
+            Stand::At(cursor) => cursor,
+            Stand::Before | Stand::After => return None,
+        };
+        let waiting = (self.told.len() + self.named.len()) as u64;
+        Some(WalkMark {
+            run_id: self.run_id.clone()?,
+            cursor: String::from_utf8(cursor.clone()).ok()?,
+            seen: self.coverage.seen.saturating_sub(waiting),
+            repeated: self.coverage.repeated,
+            gone: self.coverage.gone,
+            restarts: self.coverage.restarts,
+        })
     }
 
     /// Now and then the server is asked what our commands cost it.
@@ -337,6 +380,7 @@ impl RedisWalk {
         self.coverage.seen = self.coverage.seen.saturating_sub(gone);
         if self.teller.has_lengths_to_ask(&told) {
             self.told = told;
+            self.told_from.clone_from(&self.named_from);
         } else {
             append(&mut load.found, told);
         }
@@ -352,11 +396,14 @@ impl RedisWalk {
 
     /// Goes on to the next page.
     fn turn(&mut self, (cursor, mut names): (Vec<u8>, Vec<Key>), load: &mut Load) {
-        self.stand = if cursor == b"0" {
+        let next = if cursor == b"0" {
             Stand::After
         } else {
             Stand::At(cursor)
         };
+        if let Stand::At(before) = std::mem::replace(&mut self.stand, next) {
+            self.named_from = before;
+        }
         load.came = names.len() as u64;
         self.repeats.keep_new(&mut names);
         let new = names.len() as u64;
@@ -384,6 +431,7 @@ impl RedisWalk {
             cost,
             lacks,
             is_anew: std::mem::take(&mut self.is_anew),
+            mark: self.mark(),
         }
     }
 

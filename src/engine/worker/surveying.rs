@@ -37,7 +37,7 @@ pub async fn survey(
     let is_sample = ask.via == Via::Sample;
     let mut survey = Survey::start(vec![server], ask);
     let mut pace = control.borrow().pace;
-    let mut told = Instant::now();
+    let mut told: Option<Instant> = None;
     let mut is_news = false;
     loop {
         let now = *control.borrow_and_update();
@@ -45,11 +45,12 @@ pub async fn survey(
             pace = now.pace;
             survey.set_pace(pace);
         }
-        let is_due = told.elapsed() >= REPORT;
+        // The first news is the server's own counts, which need not wait.
+        let is_due = told.is_none_or(|told| told.elapsed() >= REPORT);
         if is_news && (is_due || now.is_paused) {
             is_news = false;
             say(report(&survey));
-            told = Instant::now();
+            told = Some(Instant::now());
         }
         if now.is_paused {
             // Its tasks wait for us in their turn, and the server for them.

@@ -23,6 +23,8 @@ pub enum TargetError {
     NotUtf8,
     #[error("the URL has an `@` behind its first `/`, `?` or `#`")]
     UnescapedPassword,
+    #[error("it names no file")]
+    NoFile,
     #[error("the URL names no host")]
     NoHost,
     #[error("the host is not a host name or an address")]

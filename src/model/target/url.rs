@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::net::Ipv6Addr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 
@@ -48,10 +48,6 @@ const LATER: &[(&str, &str)] = &[
     ("valkeys-sentinel", "Sentinel (valkeys-sentinel://)"),
 ];
 
-const SNAPSHOT_FILE: TargetError = TargetError::Later {
-    form: "a snapshot file as a target",
-};
-
 pub(super) fn is_place(text: &str) -> bool {
     text.contains("://") || is_snapshot_file(text)
 }
@@ -61,11 +57,12 @@ pub(super) fn is_host(text: &str) -> bool {
 }
 
 pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
+    // Names of files may hold anything.
+    if is_snapshot_file(text) {
+        return file(text);
+    }
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(TargetError::Invisible);
-    }
-    if is_snapshot_file(text) {
-        return Err(SNAPSHOT_FILE);
     }
     let (scheme, rest) = text.split_once("://").ok_or(TargetError::NoScheme)?;
     let scheme = scheme_of(&scheme.to_ascii_lowercase())?;
@@ -82,6 +79,7 @@ pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
 
 pub(super) fn render(target: &Target) -> String {
     let way = match (&target.place, &target.tls) {
+        (Place::File(path), _) => return path.display().to_string(),
         (Place::Unix(_), _) => Way::Unix,
         (Place::Tcp { .. }, Some(_)) => Way::Tls,
         (Place::Tcp { .. }, None) => Way::Tcp,
@@ -97,6 +95,7 @@ pub(super) fn render(target: &Target) -> String {
         .unwrap_or_default();
     let database = target.database;
     match &target.place {
+        Place::File(path) => path.display().to_string(),
         Place::Unix(path) => {
             let path = encode(path.as_os_str().as_bytes(), b"/@:+,=");
             let query = if database == 0 {
@@ -191,9 +190,6 @@ fn scheme_of(name: &str) -> Result<&'static Scheme, TargetError> {
     if let Some((_, form)) = LATER.iter().find(|(later, _)| *later == name) {
         return Err(TargetError::Later { form });
     }
-    if name == "file" {
-        return Err(SNAPSHOT_FILE);
-    }
     SCHEMES
         .iter()
         .find(|scheme| scheme.names.contains(&name))
@@ -201,10 +197,27 @@ fn scheme_of(name: &str) -> Result<&'static Scheme, TargetError> {
 }
 
 fn is_snapshot_file(text: &str) -> bool {
-    let is_rdb = Path::new(text)
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("rdb"));
+    let name = text.to_ascii_lowercase();
+    let is_rdb = [".rdb", ".rdb.gz", ".rdb.zst"]
+        .iter()
+        .any(|end| name.ends_with(end));
     text.starts_with("file:") || (is_rdb && !text.contains("://"))
+}
+
+/// `file:PATH`, `file:///PATH`, or a path that ends as snapshots do.
+fn file(text: &str) -> Result<Target, TargetError> {
+    let path = text.strip_prefix("file:").unwrap_or(text);
+    let path = path
+        .strip_prefix("//")
+        .filter(|rest| rest.starts_with('/'))
+        .unwrap_or(path);
+    if path.is_empty() {
+        return Err(TargetError::NoFile);
+    }
+    Ok(Target::at(
+        Protocol::Redis,
+        Place::File(PathBuf::from(path)),
+    ))
 }
 
 fn socket(protocol: Protocol, parts: &Parts) -> Result<Target, TargetError> {
@@ -467,13 +480,30 @@ mod tests {
             ("redis-sentinel://h/m", "Sentinel (redis-sentinel://)"),
             ("memcached://h,g:2", "a pool of several Memcached servers"),
             ("redis://:p@h,g", "a URL with several hosts"),
-            ("dumps/a.rdb", "a snapshot file as a target"),
-            ("file:/x", "a snapshot file as a target"),
-            ("file:///x", "a snapshot file as a target"),
         ];
         for (text, form) in later {
             check(text, &format!("error: {form} comes in a later version"));
         }
+    }
+
+    #[test]
+    fn a_snapshot_file_is_told_by_its_name_or_its_scheme() {
+        for (text, path) in [
+            ("dump.rdb", "dump.rdb"),
+            ("backups/of monday/DUMP.RDB", "backups/of monday/DUMP.RDB"),
+            ("a.rdb.gz", "a.rdb.gz"),
+            ("a.rdb.zst", "a.rdb.zst"),
+            ("file:dump", "dump"),
+            ("file:/x", "/x"),
+            ("file:///x", "/x"),
+        ] {
+            assert!(is_place(text));
+            let target = parse(text).unwrap();
+            assert_eq!(target.place, Place::File(path.into()), "{text}");
+            assert_eq!(target.name, path);
+        }
+        assert!(matches!(parse("file:"), Err(TargetError::NoFile)));
+        assert!(!is_place("dump"));
     }
 
     #[test]

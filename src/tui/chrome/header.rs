@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::engine::worker::SessionState;
-use crate::model::{Environment, Sample, UnixMs};
+use crate::model::{Concern, Environment, Feature, Sample, UnixMs};
 use crate::text;
 use crate::tui::app::LATE;
 use crate::tui::deck::Deck;
@@ -69,7 +69,27 @@ fn warnings(theme: Theme, deck: &Deck, width: u16) -> Vec<Span<'static>> {
             theme.style(Tone::ReadOnly),
         ));
     }
+    spans.extend(concern(theme, deck, is_wide));
     spans
+}
+
+/// Snapshots that fail or are long over.
+fn concern(theme: Theme, deck: &Deck, is_wide: bool) -> Option<Span<'static>> {
+    let sample = deck.latest()?;
+    let concern = sample.persistence.as_ref()?.concern(sample.at)?;
+    let (tone, long, short) = match concern {
+        Concern::SaveFailed => (Tone::Danger, " SAVE FAILED ".to_owned(), " SAVE! "),
+        Concern::AofFailed => (Tone::Danger, " AOF FAILED ".to_owned(), " AOF! "),
+        // A service makes its snapshots by itself, where we cannot see them.
+        Concern::Stale(_) if deck.features.need(Feature::Snapshot).is_err() => return None,
+        Concern::Stale(old) => (
+            Tone::Caution,
+            format!(" SNAPSHOT {} OLD ", age(old).to_uppercase()),
+            " OLD SNAPSHOT ",
+        ),
+    };
+    let words = if is_wide { long } else { short.to_owned() };
+    Some(Span::styled(words, theme.style(tone)))
 }
 
 fn identity(sample: &Sample) -> String {

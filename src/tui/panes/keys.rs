@@ -182,6 +182,7 @@ impl Plan {
     fn ask(&self, keys: Option<u64>) -> WalkAsk {
         let is_small = keys.is_some_and(|keys| keys <= FEW);
         WalkAsk {
+            from: None,
             pattern: self.pattern.clone(),
             wants: Wants::BASICS,
             one_page_in: (!is_small && !self.asks_all)

@@ -13,7 +13,9 @@ use ratatui::layout::Rect;
 use crate::analysis::{AnalysisAsk, Report as Analysed, Via};
 use crate::engine::worker::{Query, Report, SurveyStep, Ticket};
 use crate::engine::{Fault, Kind, SurveyAsk};
-use crate::model::{Bytes, Feature, Pace, Protocol, Sample, UnixMs, WalkAsk, Wants};
+use crate::model::{
+    Bytes, Coverage, Feature, Pace, Protocol, Sample, UnixMs, WalkAsk, WalkCost, Wants,
+};
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
 use crate::tui::panes::{Handled, Notice, Pane, PaneId};
@@ -30,6 +32,8 @@ pub struct MemoryState {
     pub state: State,
     pub via: Option<Via>,
     pub pace: Pace,
+    /// How far the survey is that goes on, when what is shown is not of it.
+    pub under_way: Option<(Coverage, WalkCost)>,
     ticket: Option<Ticket>,
     is_wanted: bool,
     /// The first line in view.
@@ -119,7 +123,7 @@ fn mouse(cx: &mut Cx, mouse: MouseEvent, _: Rect) -> Handled {
 }
 
 fn can_sample(deck: &Deck) -> bool {
-    deck.target.protocol == Protocol::Redis
+    deck.target.protocol == Protocol::Redis && deck.features.need(Feature::Counters).is_ok()
 }
 
 /// Begins anew; what was found out before stays on the screen until there is something better.
@@ -152,6 +156,7 @@ fn begin(cx: &mut Cx, via: Via) {
     };
     let memory = &mut cx.deck.memory;
     memory.state = State::Running;
+    memory.under_way = None;
     memory.via = Some(via);
     memory.pace = pace;
     memory.ticket = Some(ticket);
@@ -225,6 +230,8 @@ fn report(cx: &mut Cx, report: Report) {
         SurveyStep::Report(report) => {
             // A walk that has seen little says less than the sample before it.
             let is_better = match &memory.report {
+                // Nor does one that knows the server's own counts alone.
+                Some(_) if report.coverage.seen == 0 && !report.coverage.is_complete => false,
                 Some(before) => {
                     report.coverage.is_complete
                         || before.via == report.via
@@ -233,14 +240,19 @@ fn report(cx: &mut Cx, report: Report) {
                 None => true,
             };
             if is_better {
+                memory.under_way = None;
                 memory.report = Some(report);
+            } else {
+                memory.under_way = Some((report.coverage, report.cost));
             }
         }
         SurveyStep::Ended => {
+            memory.under_way = None;
             memory.state = State::Done { at: now };
             memory.ticket = None;
         }
         SurveyStep::Failed(fault) => {
+            memory.under_way = None;
             memory.state = State::Failed(fault);
             memory.ticket = None;
         }

@@ -2,6 +2,7 @@
 
 mod charts;
 mod compact;
+mod file;
 mod lines;
 mod memory;
 mod traffic;
@@ -11,7 +12,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 pub use traffic::OverviewState;
 
-use crate::model::Sample;
+use crate::model::{Feature, Sample};
 use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
@@ -69,6 +70,9 @@ fn draw(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let Some(sample) = deck.latest() else {
         return draw_nothing_yet(shell, deck, frame, area);
     };
+    if deck.features.need(Feature::Counters).is_err() {
+        return file::draw(shell, deck, sample, frame, area);
+    }
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return compact::draw(shell, deck, sample, frame, area);
     }

@@ -2,13 +2,16 @@
 
 mod view;
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::engine::Fault;
 use crate::engine::worker::{Query, Report, Ticket};
 use crate::model::{
-    Change, Feature, Outcome, Persistence, Preflight, SnapshotState, SnapshotWatch, UnixMs,
+    Change, Feature, Job, Outcome, Persistence, Preflight, RecordKind, RewriteWatch,
+    SnapshotRecord, SnapshotState, SnapshotWatch, UnixMs,
 };
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
@@ -17,20 +20,51 @@ use crate::tui::panes::{Handled, Notice, Pane, PaneId};
 use crate::tui::shell::{Cx, Shell};
 use crate::tui::theme::Tone;
 
-/// Snapshots remembered; the oldest go first.
-const REMEMBERED: usize = 50;
+/// Lines of the history kept here; the oldest go first.
+const REMEMBERED: usize = 200;
 
 #[derive(Debug, Default)]
 pub struct SnapshotsState {
     preflight: Option<Result<Preflight, Fault>>,
     asked: Option<Ticket>,
-    /// The reading before the server was told to save.
+    /// The reading before the server was told to write something.
     before: Option<Persistence>,
-    watch: Option<SnapshotWatch>,
+    /// What is being written now.
+    running: Option<Running>,
     /// What the server was busy with when the check was asked.
     busy: Busy,
-    /// The snapshots of this session, oldest first. The last one may still be running.
-    past: Vec<Past>,
+    /// What is known of the past, oldest first.
+    history: Vec<SnapshotRecord>,
+}
+
+/// Something that the server writes.
+#[derive(Debug)]
+struct Running {
+    kind: RecordKind,
+    began: UnixMs,
+    /// We asked for it, and not somebody else.
+    is_ours: bool,
+    watch: Watch,
+    state: SnapshotState,
+}
+
+#[derive(Debug)]
+enum Watch {
+    Snapshot(SnapshotWatch),
+    Rewrite(Box<RewriteWatch>),
+}
+
+impl SnapshotsState {
+    /// Takes in what earlier sessions remembered.
+    pub fn recall(&mut self, history: Vec<SnapshotRecord>) {
+        self.history = history;
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        let surplus = self.history.len().saturating_sub(REMEMBERED);
+        self.history.drain(..surplus);
+    }
 }
 
 /// What a server does that decides whether it can save.
@@ -52,17 +86,10 @@ impl Busy {
     }
 }
 
-/// A snapshot that somebody asked for here.
-#[derive(Clone, Debug, PartialEq)]
-struct Past {
-    began: UnixMs,
-    state: SnapshotState,
-}
-
 pub const PANE: Pane = Pane {
     id: PaneId::Snapshots,
     title: "Snapshots",
-    words: "Is a snapshot possible, wise, running; did it really succeed",
+    words: "Is a snapshot possible, wise, running; did it really succeed; the append-only file; the history",
     open: Action::OpenSnapshots,
     draw,
     act,
@@ -74,7 +101,8 @@ pub const PANE: Pane = Pane {
 
 fn act(cx: &mut Cx, action: Action) -> Handled {
     match action {
-        Action::CreateSnapshot => create(cx),
+        Action::CreateSnapshot => create(cx, Change::Snapshot),
+        Action::RewriteAof => create(cx, Change::RewriteAof),
         Action::CheckSnapshot => check(cx),
         _ => return Handled::No,
     }
@@ -83,22 +111,38 @@ fn act(cx: &mut Cx, action: Action) -> Handled {
 
 fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
     let can = deck.features.need(Feature::Snapshot).is_ok() && deck.is_up();
+    let is_idle = deck.snapshots.running.is_none();
     match action {
-        Action::CreateSnapshot => can && deck.snapshots.watch.is_none(),
+        Action::CreateSnapshot => can && is_idle,
+        Action::RewriteAof => can && is_idle && has_aof(deck),
         Action::CheckSnapshot => can,
         _ => false,
     }
 }
 
-fn create(cx: &mut Cx) {
+fn has_aof(deck: &Deck) -> bool {
+    let persistence = deck.latest().and_then(|one| one.persistence.as_ref());
+    let aof = persistence.and_then(|all| all.aof.as_ref());
+    aof.is_some_and(|aof| aof.is_enabled)
+}
+
+fn create(cx: &mut Cx, change: Change) {
     if let Err(missing) = cx.deck.features.need(Feature::Snapshot) {
         let words = missing.0.clone();
         return cx.say(Tone::Caution, words);
     }
-    if cx.deck.snapshots.watch.is_some() {
-        return cx.say(Tone::Caution, "a snapshot is already being written");
+    if change == Change::RewriteAof && !has_aof(cx.deck) {
+        let words = "the append-only file is off: there is nothing to rewrite";
+        return cx.say(Tone::Caution, words);
     }
-    cx.propose(Change::Snapshot);
+    if let Some(running) = &cx.deck.snapshots.running {
+        let words = match running.kind {
+            RecordKind::Rewrite => "the append-only file is already being rewritten",
+            _ => "a snapshot is already being written",
+        };
+        return cx.say(Tone::Caution, words);
+    }
+    cx.propose(change);
 }
 
 /// Asks what speaks for and against a snapshot.
@@ -112,7 +156,10 @@ fn check(cx: &mut Cx) {
     let ticket = cx.ticket(PaneId::Snapshots);
     cx.deck.snapshots.busy = Busy::of(cx.deck);
     cx.deck.snapshots.asked = Some(ticket);
-    cx.ask(Query::Preflight { ticket });
+    cx.ask(Query::Preflight {
+        ticket,
+        job: Job::Snapshot,
+    });
 }
 
 /// A check from before a save or a load began or ended is wrong now.
@@ -135,76 +182,158 @@ fn notice(cx: &mut Cx, notice: Notice) {
         Notice::Opened | Notice::Refresh => check(cx),
         // A check that could not be made is made when there is somebody to ask.
         Notice::Up if cx.shell.pane == PaneId::Snapshots => check(cx),
-        Notice::Sent(Change::Snapshot) => {
+        Notice::Sent(Change::Snapshot | Change::RewriteAof) => {
             cx.deck.snapshots.before = cx
                 .deck
                 .latest()
                 .and_then(|sample| sample.persistence.clone());
         }
-        Notice::Changed(Outcome::Snapshot(state)) => begin(cx, state.clone()),
+        Notice::Changed(Outcome::Snapshot(state)) => {
+            begin(cx, RecordKind::Snapshot, state.clone());
+        }
+        Notice::Changed(Outcome::Rewrite(state)) => begin(cx, RecordKind::Rewrite, state.clone()),
+        Notice::Changed(Outcome::Attached) => cx.ask(Query::SampleNow),
         Notice::Sampled => {
             follow(cx);
+            observe(cx);
             check_what_changed(cx);
         }
         _ => {}
     }
 }
 
-/// The server accepted a snapshot: from here on its readings say how it goes.
-fn begin(cx: &mut Cx, state: SnapshotState) {
+/// The server accepted: from here on its readings say how it goes.
+fn begin(cx: &mut Cx, kind: RecordKind, state: SnapshotState) {
     let began = cx.now();
+    let before = cx.deck.snapshots.before.take().unwrap_or_default();
+    let watch = match kind {
+        RecordKind::Rewrite => Watch::Rewrite(Box::new(RewriteWatch::begin(&before))),
+        _ => Watch::Snapshot(SnapshotWatch::begin(&before)),
+    };
     let state = match state {
-        SnapshotState::Idle => SnapshotState::Running {
-            progress: None,
-            elapsed: None,
-        },
+        SnapshotState::Idle => SnapshotState::BEGUN,
         state => state,
     };
-    let snapshots = &mut cx.deck.snapshots;
-    let is_running = matches!(state, SnapshotState::Running { .. });
-    snapshots.past.push(Past { began, state });
-    let surplus = snapshots.past.len().saturating_sub(REMEMBERED);
-    snapshots.past.drain(..surplus);
-    let before = snapshots.before.take();
-    if is_running {
-        snapshots.watch = Some(SnapshotWatch::begin(&before.unwrap_or_default()));
-        cx.ask(Query::SampleNow);
+    cx.deck.snapshots.running = Some(Running {
+        kind,
+        began,
+        is_ours: true,
+        watch,
+        state,
+    });
+    // Asked for is what is known for sure; whoever sees the end adds it.
+    let who = cx.shell.who.clone();
+    cx.remember(SnapshotRecord::asked(kind, began, who));
+    cx.ask(Query::SampleNow);
+}
+
+/// Somebody else's: they are followed as well.
+fn observe(cx: &mut Cx) {
+    let now = cx.now();
+    let Some(sample) = cx.deck.latest() else {
+        return;
+    };
+    let Some(persistence) = sample.persistence.clone() else {
+        return;
+    };
+    let saved = SnapshotRecord::observed(&persistence, sample.keys());
+    let aof = persistence.aof.as_ref();
+    let found = if persistence.is_saving {
+        let watch = Watch::Snapshot(SnapshotWatch::attach(&persistence));
+        Some((RecordKind::Snapshot, persistence.saving_for, watch))
+    } else if let Some(aof) = aof.filter(|aof| aof.is_rewriting) {
+        let watch = Watch::Rewrite(Box::new(RewriteWatch::begin(&persistence)));
+        Some((RecordKind::Rewrite, aof.rewriting_for, watch))
+    } else {
+        None
+    };
+    if cx.deck.snapshots.running.is_none()
+        && let Some((kind, elapsed, watch)) = found
+    {
+        let began = UnixMs(now.0 - since(elapsed));
+        cx.deck.snapshots.running = Some(Running {
+            kind,
+            began,
+            is_ours: false,
+            watch,
+            state: SnapshotState::BEGUN,
+        });
+        follow(cx);
     }
+    // One that was too short to be seen, or ended before we came.
+    let is_known = |record: &SnapshotRecord| {
+        let history = &cx.deck.snapshots.history;
+        history.iter().any(|known| known.is_same(record))
+    };
+    if let Some(record) = saved.filter(|record| !is_known(record)) {
+        keep(cx, record);
+    }
+}
+
+fn since(span: Option<Duration>) -> i64 {
+    let span = span.map_or(0, |span| span.as_millis());
+    i64::try_from(span).unwrap_or_default()
 }
 
 fn follow(cx: &mut Cx) {
-    let now = cx
-        .deck
-        .latest()
-        .and_then(|sample| sample.persistence.clone());
-    let snapshots = &mut cx.deck.snapshots;
-    let (Some(now), Some(watch)) = (now, &mut snapshots.watch) else {
+    let Some(sample) = cx.deck.latest() else {
         return;
     };
-    let state = watch.state(&now);
-    let words = ended(&state);
-    if let Some(past) = snapshots.past.last_mut() {
-        past.state = state;
+    let (at, keys, persistence) = (sample.at, sample.keys(), sample.persistence.clone());
+    let snapshots = &mut cx.deck.snapshots;
+    let (Some(now), Some(running)) = (persistence, &mut snapshots.running) else {
+        return;
+    };
+    running.state = match &mut running.watch {
+        Watch::Snapshot(watch) => watch.state(&now),
+        Watch::Rewrite(watch) => watch.state(&now, at),
+    };
+    if !running.state.is_decided() {
+        return;
     }
-    if let Some((tone, words)) = words {
-        snapshots.watch = None;
+    let Some(running) = snapshots.running.take() else {
+        return;
+    };
+    let ended = SnapshotRecord::ended(running.kind, &running.state, at, &now, keys);
+    // A copy for somebody's replica is no snapshot that failed.
+    let is_copy = !running.is_ours
+        && matches!(running.state, SnapshotState::Failed { .. })
+        && now.concern(at).is_none();
+    if let Some(record) = ended.filter(|_| !is_copy) {
+        let by = running.is_ours.then(|| cx.shell.who.clone());
+        keep(cx, SnapshotRecord { by, ..record });
+    }
+    if running.is_ours {
+        let (tone, words) = ended_words(&running);
         cx.say(tone, words);
-        check(cx);
     }
+    check(cx);
 }
 
-/// What to say of a snapshot that is decided.
-fn ended(state: &SnapshotState) -> Option<(Tone, String)> {
-    match state {
-        SnapshotState::Idle | SnapshotState::Running { .. } => None,
-        SnapshotState::Done { .. } => Some((
+fn keep(cx: &mut Cx, record: SnapshotRecord) {
+    let snapshots = &mut cx.deck.snapshots;
+    // What was only asked for has its end now.
+    snapshots.history.retain(|known| !record.settles(known));
+    snapshots.history.push(record.clone());
+    snapshots.trim();
+    cx.remember(record);
+}
+
+/// What to say of something that is decided.
+fn ended_words(running: &Running) -> (Tone, String) {
+    match (&running.state, running.kind) {
+        (SnapshotState::Failed { why }, RecordKind::Rewrite) => {
+            (Tone::Danger, format!("the AOF rewrite failed: {why}"))
+        }
+        (SnapshotState::Failed { why }, _) => (Tone::Danger, format!("the snapshot failed: {why}")),
+        (_, RecordKind::Rewrite) => (
+            Tone::Good,
+            "the append-only file is rewritten: status ok".to_owned(),
+        ),
+        _ => (
             Tone::Good,
             "the snapshot is written: saving ended, status ok, save time advanced".to_owned(),
-        )),
-        SnapshotState::Failed { why } => Some((
-            Tone::Danger,
-            format!("the snapshot failed: {}", why.clone()),
-        )),
+        ),
     }
 }
 

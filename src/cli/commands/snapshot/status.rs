@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::commands::snapshot::follow;
 use crate::cli::output::{Answer, Look};
 use crate::cli::overview::snapshot_words;
 use crate::cli::{Call, Failure, Kind, Next, Visit, facts, unknown};
@@ -32,11 +33,11 @@ pub fn args(command: clap::Command) -> clap::Command {
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let visit = call.visit()?;
     let sample = call.ask(&visit, visit.server.sample())?;
-    let now = sample.at;
     let answer = Status {
-        now,
-        persistence: &persistence("snapshot status", &visit, sample)?,
+        now: sample.at,
+        persistence: &persistence("snapshot status", &visit, &sample)?,
     };
+    follow::observe(follow::saves(call).as_ref(), &visit, &sample);
     let envelope = call.envelope("snapshot status", &visit, Vec::new());
     call.output().answer(&envelope, &answer)?;
     Ok(Next::Exit(0))
@@ -46,11 +47,11 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
 ///
 /// # Errors
 /// When there is nothing to know.
-pub fn persistence(command: &str, visit: &Visit, sample: Sample) -> Result<Persistence, Failure> {
+pub fn persistence(command: &str, visit: &Visit, sample: &Sample) -> Result<Persistence, Failure> {
     if sample.persistence.is_none() {
-        unknown::refused(command, &visit.target.name, &sample)?;
+        unknown::refused(command, &visit.target.name, sample)?;
     }
-    sample.persistence.ok_or_else(|| {
+    sample.persistence.clone().ok_or_else(|| {
         let why = match visit.server.features().need(Feature::Snapshot) {
             Err(missing) => missing.0.clone(),
             Ok(()) => "the server says nothing of its snapshots".to_owned(),

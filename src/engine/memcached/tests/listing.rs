@@ -26,7 +26,7 @@ async fn fill(real: &Real, items: u32) {
 async fn walk(server: &MemcachedServer) -> MemcachedWalk {
     match server.walk(WalkAsk::default()).await.unwrap() {
         Walk::Memcached(walk) => walk,
-        Walk::Redis(_) => unreachable!("this is Memcached"),
+        Walk::Redis(_) | Walk::File(_) => unreachable!("this is Memcached"),
     }
 }
 

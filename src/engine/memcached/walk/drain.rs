@@ -15,8 +15,7 @@ use crate::engine::memcached::dump::{DumpItem, DumpLine, DumpReader};
 use crate::engine::memcached::stats::Stats;
 use crate::engine::memcached::walk::page::Page;
 use crate::engine::memcached::walk::{Shared, THROW_AWAY};
-use crate::engine::memcached::wire::Glob;
-use crate::model::{Coverage, Target, WalkCost};
+use crate::model::{Coverage, Glob, Target, WalkCost};
 
 const READ_AT_ONCE: usize = 256 << 10;
 const ITEMS_A_PAGE: usize = 1_000;
@@ -37,10 +36,15 @@ pub(super) enum Start<T> {
     Refused(Refusal),
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what this server is like, each on its own"
+)]
 pub(super) struct Drain {
     pub target: Arc<Target>,
     pub shared: Arc<Shared>,
     pub pattern: Option<Glob>,
+    pub keeps_cas: bool,
     /// The page being filled.
     pub page: Page,
     pub coverage: Coverage,
@@ -186,7 +190,7 @@ impl Drain {
                 self.coverage.not_kept += 1;
                 return;
             }
-            self.page = Page::with_room(PAGE_BYTES);
+            self.page = Page::with_room(PAGE_BYTES, self.keeps_cas);
         }
         self.page.add(item, self.pattern.as_ref());
     }

@@ -1,20 +1,23 @@
 //! Pages that wait for their reader, in one piece of memory each.
 //!
 //! A dump has to be read however slow its reader is, so what waits must be small: sixteen bytes an
-//! item beside its name, in seconds of the server's clock as they came.
+//! item beside its name, in seconds of the server's clock as they came. Whoever fetches the items as
+//! well is told their CAS, which takes eight more.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::engine::memcached::clock::Clock;
 use crate::engine::memcached::dump::DumpItem;
-use crate::engine::memcached::wire::{Glob, decode_uri};
+use crate::engine::memcached::wire::decode_uri;
 use crate::model::{
-    Bytes, Coverage, Encoding, Key, KeyKind, Told, Ttl, UnixMs, WalkCost, WalkKey, WalkPage,
+    Bytes, Coverage, Encoding, Glob, Key, KeyKind, Told, Ttl, UnixMs, WalkCost, WalkKey, WalkPage,
 };
 
 /// Before the name: expiry, last access, size, length of the name, class.
 const HEAD: usize = 16;
+/// Behind it, where it is kept.
+const CAS: usize = 8;
 
 /// Stands for what never comes, and for what was not told. Nothing is so late or so large.
 const NEVER: u32 = u32::MAX;
@@ -34,27 +37,82 @@ const CLASSES: [&str; 64] = [
 ];
 
 #[derive(Debug, Default)]
-pub(super) struct Page {
+pub(in crate::engine::memcached) struct Page {
     bytes: Vec<u8>,
     items: usize,
+    keeps_cas: bool,
     pub coverage: Coverage,
     pub cost: WalkCost,
 }
 
+/// An item of a page as it was listed, in seconds of the server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::memcached) struct Listed<'a> {
+    pub key: &'a [u8],
+    /// `None`: never.
+    pub expires: Option<u32>,
+    pub accessed: Option<u32>,
+    pub size: Option<u32>,
+    pub cas: Option<u64>,
+    class: u8,
+}
+
 /// The time of the server, as of the moment when a page is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
+pub(in crate::engine::memcached) struct Times {
     pub clock: Clock,
     /// Ours.
     pub now: UnixMs,
 }
 
 impl Page {
-    pub fn with_room(bytes: usize) -> Self {
+    pub fn with_room(bytes: usize, keeps_cas: bool) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
+            keeps_cas,
             ..Self::default()
         }
+    }
+
+    /// A page of items that were packed before.
+    pub fn packed(bytes: Vec<u8>, items: usize, keeps_cas: bool) -> Self {
+        Self {
+            bytes,
+            items,
+            keeps_cas,
+            ..Self::default()
+        }
+    }
+
+    /// The items as they are packed.
+    pub fn as_packed(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The item at this place in the packed bytes, and the place behind it.
+    pub fn listed(&self, at: usize) -> Option<(Listed<'_>, usize)> {
+        let (head, rest) = self.bytes.get(at..)?.split_first_chunk::<HEAD>()?;
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let known = |word: u32| Some(word).filter(|word| *word != UNKNOWN);
+        let (cas, rest) = if self.keeps_cas {
+            let (cas, rest) = rest.split_first_chunk::<CAS>()?;
+            // No item that was stored with a CAS has this one.
+            (Some(u64::from_le_bytes(*cas)).filter(|cas| *cas > 0), rest)
+        } else {
+            (None, rest)
+        };
+        let length = usize::from(u16::from_le_bytes([head[12], head[13]]));
+        let listed = Listed {
+            key: rest.get(..length)?,
+            expires: Some(word(0)).filter(|word| *word != NEVER),
+            accessed: known(word(4)),
+            size: known(word(8)),
+            cas,
+            class: head[14],
+        };
+        let head = HEAD + if self.keeps_cas { CAS } else { 0 };
+        Some((listed, at + head + length))
     }
 
     /// Nothing more comes: room that was not needed is given back.
@@ -85,6 +143,10 @@ impl Page {
         }
         self.bytes
             .extend_from_slice(&[0, 0, item.class.unwrap_or(0), 0]);
+        if self.keeps_cas {
+            let cas = item.cas.unwrap_or(0);
+            self.bytes.extend_from_slice(&cas.to_le_bytes());
+        }
         let name = self.bytes.len();
         decode_uri(item.key, &mut self.bytes);
         let length = u16::try_from(self.bytes.len() - name).unwrap_or(u16::MAX);
@@ -100,34 +162,26 @@ impl Page {
     /// The page as a walk brings it. Without the server's clock its seconds tell nothing.
     pub fn unpack(self, times: Option<Times>) -> WalkPage {
         let mut found = Vec::with_capacity(self.items);
-        let mut rest = self.bytes.as_slice();
-        while let Some((head, after)) = rest.split_first_chunk::<HEAD>() {
-            let word = |at: usize| {
-                u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
+        let mut at = 0;
+        while let Some((item, after)) = self.listed(at) {
+            let ttl = match (item.expires, times) {
+                (None, _) => Ttl::None,
+                (Some(_), None) => Ttl::Unknown,
+                (Some(second), Some(times)) => Ttl::Until(times.clock.to_ours(second.into())),
             };
-            let length = usize::from(u16::from_le_bytes([head[12], head[13]]));
-            let Some((name, after)) = after.split_at_checked(length) else {
-                break;
-            };
-            let ttl = match (word(0), times) {
-                (NEVER, _) => Ttl::None,
-                (_, None) => Ttl::Unknown,
-                (second, Some(times)) => Ttl::Until(times.clock.to_ours(second.into())),
-            };
+            let idle = times.zip(item.accessed);
             found.push(WalkKey {
-                key: Key::new(name),
+                key: Key::new(item.key),
                 told: Some(Told {
                     kind: Some(KeyKind::Item),
                     ttl,
-                    size: Some(word(8))
-                        .filter(|size| *size != UNKNOWN)
-                        .map(|size| Bytes(size.into())),
-                    idle: times.and_then(|times| times.since(word(4))),
-                    encoding: class(head[14]),
+                    size: item.size.map(|size| Bytes(size.into())),
+                    idle: idle.map(|(times, second)| times.since(second)),
+                    encoding: class(item.class),
                     ..Told::default()
                 }),
             });
-            rest = after;
+            at = after;
         }
         WalkPage {
             found,
@@ -140,13 +194,10 @@ impl Page {
 
 impl Times {
     /// The time since a second of the server's clock, in whole seconds as the server counts it.
-    fn since(self, second: u32) -> Option<Duration> {
-        if second == UNKNOWN {
-            return None;
-        }
+    fn since(self, second: u32) -> Duration {
         let then = self.clock.to_ours(second.into());
         let passed = u64::try_from(self.now.0.saturating_sub(then.0)).unwrap_or(0);
-        Some(Duration::from_secs(passed / 1_000))
+        Duration::from_secs(passed / 1_000)
     }
 }
 
@@ -164,6 +215,7 @@ mod tests {
         key: b"user%3A1",
         expires: Some(1_795_387_347),
         accessed: Some(1_795_387_200),
+        cas: Some(7),
         class: Some(12),
         size: Some(63),
     };
@@ -192,6 +244,7 @@ mod tests {
             key: b"%00%FF%20",
             expires: None,
             accessed: None,
+            cas: None,
             class: None,
             size: None,
         };
@@ -214,6 +267,20 @@ mod tests {
             told: Some(told),
         });
         assert_eq!(unpacked(&[ITEM, bare], None, Some(times())), expected);
+    }
+
+    #[test]
+    fn the_cas_is_kept_for_who_fetches() {
+        let mut page = Page::with_room(64, true);
+        page.add(&ITEM, None);
+        page.add(&DumpItem { cas: None, ..ITEM }, None);
+        let page = Page::packed(page.as_packed().to_vec(), 2, true);
+        let (first, at) = page.listed(0).unwrap();
+        let (second, at) = page.listed(at).unwrap();
+        assert_eq!((first.key, first.cas), (&b"user:1"[..], Some(7)));
+        assert_eq!((second.key, second.cas), (&b"user:1"[..], None));
+        assert_eq!(page.listed(at), None);
+        assert_eq!(page.unpack(None).found.len(), 2);
     }
 
     #[test]

@@ -141,6 +141,8 @@ fn title(change: &Change) -> &'static str {
         Change::SetTtl { .. } => "Set the TTL",
         Change::Delete { .. } => "Delete",
         Change::Snapshot => "Create a snapshot",
+        Change::Restore(_) => "Restore a snapshot",
+        Change::RewriteAof => "Rewrite the append-only file",
     }
 }
 
@@ -194,6 +196,15 @@ pub fn words(change: Option<&Change>, outcome: &Result<Outcome, String>) -> (Ton
         Ok(Outcome::Snapshot(SnapshotState::Failed { why })) => {
             (Tone::Danger, format!("the snapshot failed: {why}"))
         }
+        Ok(Outcome::Attached) => (
+            Tone::Caution,
+            "one is being written already, begun by somebody else; the Snapshots pane follows it"
+                .to_owned(),
+        ),
+        Ok(Outcome::Rewrite(_)) => (
+            Tone::Good,
+            "the server accepted the rewrite; the Snapshots pane follows it".to_owned(),
+        ),
         Ok(Outcome::Snapshot(_)) => (
             Tone::Good,
             "the server accepted the snapshot; the Snapshots pane follows it".to_owned(),
@@ -231,7 +242,8 @@ fn done_words(change: Option<&Change>, done: usize) -> String {
         }) => format!("TTL removed from {count} {keys}"),
         Some(Change::SetTtl { .. }) => format!("TTL set on {count} {keys}"),
         Some(Change::Delete { .. }) => format!("{count} {keys} deleted"),
-        Some(Change::Snapshot) | None => format!("{count} done"),
+        Some(Change::Restore(_)) => format!("{count} {keys} restored"),
+        Some(Change::Snapshot | Change::RewriteAof) | None => format!("{count} done"),
     }
 }
 

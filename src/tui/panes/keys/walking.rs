@@ -66,9 +66,6 @@ impl Walking {
             return None;
         }
         let mut words = Vec::new();
-        if let Some(why) = self.cost.backs_off {
-            words.push(why.to_owned());
-        }
         if let Some(share) = self.cost.share {
             words.push(format!("{} of a core", units::percent(share)));
         }
@@ -83,6 +80,8 @@ impl Walking {
         if let Some(left) = left.filter(|_| !self.coverage.is_filtered) {
             words.push(format!("{} left", units::span_short(left)));
         }
+        // Last, since narrow screens cut it off.
+        words.extend(self.cost.backs_off.map(|why| format!("slower: {why}")));
         (!words.is_empty()).then(|| words.join(", "))
     }
 
@@ -159,6 +158,9 @@ mod tests {
         };
         let words = "4.8 % of a core, 13.0 k keys/s, 1m32s left";
         assert_eq!(walking.costing().as_deref(), Some(words));
+        walking.cost.backs_off = Some("a replica falls behind");
+        let words = format!("{words}, slower: a replica falls behind");
+        assert_eq!(walking.costing(), Some(words));
         walking.state = State::Paused;
         assert_eq!(walking.costing(), None);
     }

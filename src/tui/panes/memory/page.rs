@@ -1,5 +1,7 @@
 //! The lines of the report, section by section.
 
+mod account;
+
 use ratatui::text::{Line, Span};
 
 use crate::analysis::Report;
@@ -47,6 +49,7 @@ impl<'a> Page<'a> {
         self.sizes();
         self.usage();
         self.encodings();
+        self.account();
     }
 
     /// Which keys they are: by prefix, and the largest ones.

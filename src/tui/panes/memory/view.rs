@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::analysis::{Figure, Report, Via};
-use crate::model::{Bytes, units};
+use crate::model::{Bytes, Coverage, units};
 use crate::text;
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
@@ -55,6 +55,12 @@ pub fn lines(shell: &Shell, deck: &Deck) -> usize {
 
 fn columns(shell: &Shell, report: &Report, area: Rect) -> Vec<(Rect, Vec<Line<'static>>)> {
     let page = |area: Rect| Page::new(shell.theme, usize::from(area.width), shell.now, report);
+    if report.coverage.seen == 0 {
+        // No key has told anything yet: empty tables would say that there is nothing.
+        let mut page = page(area);
+        page.account();
+        return vec![(area, page.finish())];
+    }
     if area.width < WIDE {
         let mut page = page(area);
         page.spreads();
@@ -82,6 +88,7 @@ fn head(shell: &Shell, deck: &Deck, report: &Report, cells: usize) -> Vec<Line<'
     let memory = &deck.memory;
     let size = match report.bytes {
         Some(figure) => with_error(figure, page::bytes(figure)),
+        None if report.coverage.seen == 0 => "none of them told its size yet".to_owned(),
         None => format!("bytes {}", theme.unknown()),
     };
     let keys = with_error(report.keys, page::keys(report.keys));
@@ -119,14 +126,21 @@ fn standing(shell: &Shell, memory: &MemoryState, report: &Report) -> String {
     let mut words = vec![source];
     match &memory.state {
         State::Running => {
-            let cost = &report.cost;
+            let (coverage, cost) = match &memory.under_way {
+                Some((coverage, cost)) => {
+                    words.push(going_on(memory.via, coverage));
+                    (coverage, cost)
+                }
+                None => (coverage, &report.cost),
+            };
+            let is_sample = memory.via == Some(Via::Sample);
             if let Some(share) = cost.share {
                 words.push(format!("{} of a core", units::percent(share)));
             }
             if let Some(left) = cost.left(coverage).filter(|_| !is_sample) {
                 words.push(format!("{} left", units::span_short(left)));
             }
-            words.extend(cost.backs_off.map(str::to_owned));
+            words.extend(cost.backs_off.map(|why| format!("slower: {why}")));
         }
         State::Paused => {
             let key = shell.keymap.key(Action::PauseSurvey);
@@ -146,6 +160,17 @@ fn standing(shell: &Shell, memory: &MemoryState, report: &Report) -> String {
     }
     let dot = shell.theme.sign(" · ", " - ");
     format!(" {}", words.join(dot))
+}
+
+/// What goes on while something better is shown.
+fn going_on(via: Option<Via>, coverage: &Coverage) -> String {
+    let seen = units::count(coverage.seen);
+    let of = coverage.of.map(|of| format!(" of {}", units::count(of)));
+    let doing = match via {
+        Some(Via::Sample) => "drawing",
+        _ => "walking",
+    };
+    format!("{doing}: {seen}{}", of.unwrap_or_default())
 }
 
 /// `~1,203,991 ±2 %`

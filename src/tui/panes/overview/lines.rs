@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::model::{Break, Feature, Replication, Role, Sample, SaveStatus, units};
+use crate::model::{Break, Concern, Feature, Replication, Role, Sample, SaveStatus, units};
 use crate::text;
 use crate::tui::deck::{Deck, Mark};
 use crate::tui::panes::states::{NOT_PERMITTED, age};
@@ -194,7 +194,13 @@ fn persistence(shell: &Shell, deck: &Deck, sample: &Sample) -> Words {
     match persistence.last_save {
         Some(at) => {
             let ago = shell.now.since(at).map(age).unwrap_or_default();
-            words.push((Tone::Plain, format!("saved {ago} ago")));
+            let is_stale = matches!(persistence.concern(sample.at), Some(Concern::Stale(_)))
+                && deck.features.need(Feature::Snapshot).is_ok();
+            words.push(if is_stale {
+                (Tone::Caution, format!("saved {ago} ago: STALE"))
+            } else {
+                (Tone::Plain, format!("saved {ago} ago"))
+            });
         }
         None => words.push((Tone::Muted, "no snapshot since its start".to_owned())),
     }

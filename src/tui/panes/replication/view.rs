@@ -66,6 +66,7 @@ fn a_role(role: Role) -> &'static str {
         Role::Replica => "a replica",
         Role::Sentinel => "a sentinel",
         Role::Single => "on its own",
+        Role::Snapshot => "a snapshot",
         Role::Unknown => "in a role it does not tell",
     }
 }

@@ -6,10 +6,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::model::{
-    Aof, Feature, Persistence, Preflight, Sample, SaveStatus, SnapshotState, Verdict, units,
+    Aof, Feature, Persistence, Preflight, RecordEnd, RecordKind, Sample, SaveStatus,
+    SnapshotRecord, SnapshotState, Verdict, units,
 };
+use crate::text;
 use crate::tui::deck::Deck;
-use crate::tui::panes::snapshots::Past;
+use crate::tui::panes::snapshots::Running;
 use crate::tui::panes::states::{age, say, wrapped};
 use crate::tui::shell::Shell;
 use crate::tui::theme::{Theme, Tone};
@@ -248,14 +250,21 @@ fn draw_here(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
         return;
     }
     let theme = shell.theme;
-    let inner = panel::within(theme, frame, area, "In this session", "");
-    let past = &deck.snapshots.past;
-    if past.is_empty() {
+    let inner = panel::within(theme, frame, area, "History", "");
+    let snapshots = &deck.snapshots;
+    if snapshots.history.is_empty() && snapshots.running.is_none() {
         let line = toned(theme, Tone::Muted, &nothing_yet(shell, deck));
         return frame.render_widget(Paragraph::new(line).wrap(Wrap { trim: false }), inner);
     }
-    for (row, past) in inner.rows().zip(past.iter().rev()) {
-        frame.render_widget(line(shell, past, usize::from(row.width)), row);
+    let width = usize::from(inner.width);
+    let now = snapshots
+        .running
+        .iter()
+        .map(|one| now_line(shell, one, width));
+    let past = snapshots.history.iter().rev();
+    let past = past.map(|one| past_line(shell, one, width));
+    for (row, line) in inner.rows().zip(now.chain(past)) {
+        frame.render_widget(line, row);
     }
 }
 
@@ -272,50 +281,91 @@ fn nothing_yet(shell: &Shell, deck: &Deck) -> String {
     }
 }
 
-fn line(shell: &Shell, past: &Past, width: usize) -> Line<'static> {
+/// `12:03:44  saving for 3s  ███░░░░ 42 %, 4s left, 1.20 MiB copied`
+fn now_line(shell: &Shell, running: &Running, width: usize) -> Line<'static> {
     let theme = shell.theme;
-    let mut spans = vec![Span::styled(
-        format!(" {}  ", shell.clock(past.began)),
-        theme.style(Tone::Muted),
-    )];
-    match &past.state {
-        SnapshotState::Idle => spans.push(Span::raw("asked for")),
-        SnapshotState::Running { progress, elapsed } => {
-            let elapsed = elapsed
-                .map(|span| format!(" for {}", units::span(span)))
-                .unwrap_or_default();
-            spans.push(Span::styled(
-                format!("saving{elapsed}  "),
-                theme.style(Tone::Accent),
-            ));
-            match progress {
-                Some(share) => {
-                    spans.extend(gauge::bar(theme, *share, (width / 3).max(4), Tone::Accent));
-                    spans.push(Span::raw(format!(" {}", units::percent(*share))));
-                }
-                None => spans.push(Span::styled(
-                    "the server does not tell how far it is",
-                    theme.style(Tone::Muted),
-                )),
-            }
-        }
-        SnapshotState::Done { at, took } => {
-            let took = took.map(|span| format!(", took {}", units::span(span)));
-            spans.push(Span::styled(
-                format!(
-                    "written, ok, saved {}{}",
-                    shell.clock(*at),
-                    took.unwrap_or_default()
-                ),
-                theme.style(Tone::Good),
-            ));
-        }
-        SnapshotState::Failed { why } => spans.push(Span::styled(
-            format!("FAILED: {}", why.clone()),
-            theme.style(Tone::Danger),
-        )),
-    }
+    let clock = format!(" {}  ", shell.clock(running.began));
+    let mut spans = vec![Span::styled(clock, theme.style(Tone::Muted))];
+    let SnapshotState::Running {
+        progress,
+        elapsed,
+        copied,
+    } = &running.state
+    else {
+        let words = match running.kind {
+            RecordKind::Rewrite => "rewriting begins when the snapshot is written",
+            _ => "saving begins when the append-only file is rewritten",
+        };
+        spans.push(Span::styled(words, theme.style(Tone::Accent)));
+        return Line::from(spans);
+    };
+    let verb = match running.kind {
+        RecordKind::Rewrite => "rewriting AOF",
+        _ => "saving",
+    };
+    let whose = if running.is_ours {
+        ""
+    } else {
+        " (somebody else's)"
+    };
+    let elapsed = elapsed.map(|span| format!(" for {}", units::span(span)));
+    let elapsed = elapsed.unwrap_or_default();
+    spans.push(Span::styled(
+        format!("{verb}{whose}{elapsed}  "),
+        theme.style(Tone::Accent),
+    ));
+    let Some(share) = progress else {
+        spans.push(Span::styled(
+            "the server does not tell how far it is",
+            theme.style(Tone::Muted),
+        ));
+        return Line::from(spans);
+    };
+    spans.extend(gauge::bar(theme, *share, (width / 4).max(4), Tone::Accent));
+    spans.push(Span::raw(format!(" {}", units::percent(*share))));
+    let left = running.state.left();
+    let more = [
+        left.map(|left| format!(", {} left", units::span(left))),
+        copied.map(|bytes| format!(", {bytes} copied")),
+    ];
+    let more: String = more.into_iter().flatten().collect();
+    spans.push(Span::styled(more, theme.style(Tone::Muted)));
     Line::from(spans)
+}
+
+/// `2026-11-29 03:00:07  snapshot  ok, took 6s, 1,204 keys, by me@here`
+fn past_line(shell: &Shell, record: &SnapshotRecord, width: usize) -> Line<'static> {
+    let theme = shell.theme;
+    let (tone, outcome) = match &record.end {
+        RecordEnd::Asked => (Tone::Muted, "asked for".to_owned()),
+        RecordEnd::Good => (Tone::Good, "written, ok".to_owned()),
+        RecordEnd::Failed(why) => (Tone::Danger, format!("FAILED: {why}")),
+    };
+    let when = format!(" {}  ", shell.date(record.at));
+    let kind = text::pad(record.kind.word(), 11);
+    let by = record.by.as_deref().unwrap_or("somebody else");
+    let more = [
+        record
+            .took
+            .map(|took| format!("took {}", units::span(took))),
+        record
+            .keys
+            .map(|keys| format!("{} keys", units::count(keys))),
+        record.size.map(|size| size.to_string()),
+        Some(format!("by {by}")),
+    ];
+    let more: Vec<String> = more.into_iter().flatten().collect();
+    let more = format!(", {}", more.join(", "));
+    let taken = text::width(&when) + text::width(&kind) + 2 + text::width(&outcome);
+    Line::from(vec![
+        Span::styled(when, theme.style(Tone::Muted)),
+        Span::raw(format!("{kind}  ")),
+        Span::styled(outcome, theme.style(tone)),
+        Span::styled(
+            text::fit(&more, width.saturating_sub(taken)),
+            theme.style(Tone::Muted),
+        ),
+    ])
 }
 
 fn toned(theme: Theme, tone: Tone, words: &str) -> Line<'static> {
