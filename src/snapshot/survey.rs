@@ -209,7 +209,7 @@ fn read_one<R: Read>(
     keys: &mut Keys,
 ) -> Result<bool, SnapshotError> {
     match reader.next()? {
-        Record::Key(head) => contents.take_key(head, at),
+        Record::Key(_) => {}
         record => {
             contents.take(&record);
             return Ok(matches!(record, Record::End(_)));
@@ -217,6 +217,7 @@ fn read_one<R: Read>(
     }
     let shape = reader.skip()?;
     let head = reader.head();
+    contents.take_key(head, at);
     keys.take(&head.name, told(head, &shape));
     Ok(false)
 }
