@@ -54,7 +54,7 @@ fn parts(area: Rect, height: u16) -> (Rect, Rect, Rect) {
     let room = if area.height < 16 {
         area.height / 2
     } else {
-        area.height - 4
+        area.height - 6
     };
     let top = height.min(room.max(3)).min(area.height);
     let below = Rect {
