@@ -20,6 +20,7 @@ const REDIS_READS: &[&str] = &[
     "CLIENT SETINFO",
     "CLIENT SETNAME",
     "COMMAND INFO",
+    "CONFIG GET",
     "DBSIZE",
     "EXISTS",
     "GETRANGE",
