@@ -37,7 +37,8 @@
 //! 3. `tui` alone knows ratatui and crossterm; `cli` and `main` alone know clap.
 //! 4. A server is changed only by `Backend::apply(Permit)`, and only `guard` makes a `Permit`. The
 //!    engine's send path knows the reading commands by name and refuses every other one that comes
-//!    without a permit.
+//!    without a permit. (A copy of all data changes none, but costs a fork: only `Server::fetch` can
+//!    say its few words.)
 //! 5. Drawing is a pure function of `&App`: no lock, no channel, no state change.
 //! 6. The thread of the screen never awaits and never locks; it waits on one channel.
 //! 7. Unknown is shown as unknown, with the reason where there is one; never as 0.

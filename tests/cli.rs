@@ -10,6 +10,7 @@ mod cli {
     mod hot;
     mod items;
     mod reading;
+    mod saving;
     mod schemas;
     mod surveying;
     mod writing;

@@ -139,7 +139,9 @@ mod tests {
 
     fn judge(pieces: &[&[u8]]) -> Result<Whole, Broken> {
         let mut seal = Seal::default();
-        pieces.iter().for_each(|piece| seal.take(piece));
+        for piece in pieces {
+            seal.take(piece);
+        }
         seal.finish()
     }
 

@@ -32,6 +32,11 @@ fn seed(server: &RedisServer) {
     ] {
         server.run(words);
     }
+    if server.flavor() == Flavor::Valkey {
+        // A copy for a replica of an older version could not hold this one.
+        server.run("HSET fields a 1 b 2");
+        server.run("HEXPIRE fields 100000 FIELDS 1 a");
+    }
     let mut client = server.client();
     client.cmd(&[b"SELECT", b"3"]).expect("a database");
     client
@@ -404,10 +409,14 @@ fn a_server_that_dies_meanwhile_ends_it() {
 /// A server of our own words, which answers a request for a copy so.
 fn scripted(answer: Answer) -> ScriptedServer {
     let ok = || Answer::Bytes(b"+OK\r\n".to_vec());
+    let unknown = || Answer::Bytes(b"-ERR unknown command\r\n".to_vec());
     let info = b"$9\r\nredis:1\r\n\r\n".to_vec();
     ScriptedServer::start(
         Script::new()
             .on("PSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n", answer)
+            .on("$7\r\nCOMMAND\r\n$4\r\nINFO\r\n", unknown())
+            .on("$6\r\nWHOAMI\r\n", unknown())
+            .on("$6\r\nCONFIG\r\n", unknown())
             .on("$4\r\nINFO\r\n", Answer::Bytes(info))
             .on("REPLCONF", ok())
             .on("$4\r\nPING\r\n", Answer::Bytes(b"+PONG\r\n".to_vec()))

@@ -2,7 +2,8 @@
 //!
 //! The server's own `readonly` flag is no measure: `KEYS`, `TOUCH` and `PFCOUNT` carry it, and
 //! `CONFIG SET` carries neither it nor `write`. So there is one list of what we read with, one of
-//! what a permit covers, and what is on neither is not sent.
+//! what a permit covers, and what is on neither is not sent. Conversations with words of their own (a
+//! walk, listening, a copy of everything) have closed lists of them, and cannot say anything else.
 
 use ::redis::{Cmd, Value};
 
