@@ -3,6 +3,7 @@
 //! A walk, a sample or a file feeds an [`Analysis`]; whoever asks gets a [`Report`] at any time, whole
 //! or partial. Pure: time is an argument, and nothing here knows where keys come from.
 
+pub mod cutter;
 mod expiry;
 pub mod hash;
 pub mod hitters;
@@ -16,6 +17,7 @@ mod top;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::cutter::Segmented;
 use crate::analysis::expiry::Expiry;
 use crate::analysis::prefixes::{Facts, Prefixes};
 use crate::analysis::scale::Scale;
@@ -128,6 +130,19 @@ impl Analysis {
 
     /// The same of a name that is only lent.
     pub fn take_named(&mut self, name: &[u8], told: Option<&Told>, at: UnixMs) {
+        let (told, facts) = self.count(told, at);
+        self.prefixes.take(name, &facts);
+        self.rank(name, told);
+    }
+
+    /// The same of a name that was cut before, with a [`cutter::Cutter`] of the same ask.
+    pub fn take_cut(&mut self, name: &[u8], segments: Segmented<'_>, told: &Told, at: UnixMs) {
+        let (told, facts) = self.count(Some(told), at);
+        self.prefixes.take_cut(segments, &facts);
+        self.rank(name, told);
+    }
+
+    fn count<'a>(&mut self, told: Option<&'a Told>, at: UnixMs) -> (&'a Told, Facts) {
         const NOTHING: &Told = &Told {
             kind: None,
             ttl: crate::model::Ttl::Unknown,
@@ -156,8 +171,7 @@ impl Analysis {
             ttl: left,
             is_idle: told.idle.map(|idle| idle >= report::IDLE_AFTER),
         };
-        self.prefixes.take(name, &facts);
-        self.rank(name, told);
+        (told, facts)
     }
 
     /// Adds what another analysis saw: of another node, or of another part of the walk.

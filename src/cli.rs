@@ -22,7 +22,9 @@ mod unknown;
 use std::ffi::OsString;
 use std::fmt::Write;
 
-use crate::cli::commands::snapshot::{create, diff, fetch, list, restore, rewrite, status, verify};
+use crate::cli::commands::snapshot::{
+    create, diff, fetch, inspect, list, restore, rewrite, status, verify,
+};
 use crate::cli::commands::{
     analyze, completions, delete, demo, hot, info, keys, man, open, profiles, replication, schema,
     show, tree, ttl, watch,
@@ -85,6 +87,7 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "snapshot create", args: create::args,  formats: DATA,          run: create::run },
     Command { name: "snapshot fetch",  args: fetch::args,   formats: DATA,          run: fetch::run },
     Command { name: "snapshot verify", args: verify::args,  formats: DATA,          run: verify::run },
+    Command { name: "snapshot inspect", args: inspect::args, formats: DATA,         run: inspect::run },
     Command { name: "snapshot diff",   args: diff::args,    formats: DATA,          run: diff::run },
     Command { name: "snapshot restore", args: restore::args, formats: DATA,         run: restore::run },
     Command { name: "snapshot list",   args: list::args,    formats: DATA,          run: list::run },

@@ -52,6 +52,13 @@ pub fn collapse(segment: &[u8], out: &mut Vec<u8>) {
         out.push(b'*');
         return;
     }
+    // Most segments are a name or a number as a whole, and this is quicker found out than word by word.
+    let digits = segment.iter().map(|byte| u8::from(byte.is_ascii_digit()));
+    match usize::from(digits.sum::<u8>()) {
+        0 => return out.extend_from_slice(segment),
+        all if all == segment.len() => return out.push(b'*'),
+        _ => {}
+    }
     let start = out.len();
     let mut rest = segment;
     while !rest.is_empty() {

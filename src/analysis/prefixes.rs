@@ -13,16 +13,15 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::AnalysisAsk;
+use crate::analysis::cutter::{Cutter, Segmented, Segments};
 use crate::analysis::expiry::Left;
 use crate::analysis::hash::Keyed;
 use crate::analysis::report::{PrefixError, PrefixRow};
 use crate::analysis::scale::{Scale, Sum};
-use crate::analysis::{AnalysisAsk, ids};
 use crate::model::Bytes;
 use crate::text;
 
-/// Segments beyond this depth are one.
-const DEEPEST: u32 = 16;
 /// What a node takes beside its name, its place in the index included.
 const NODE: usize = size_of::<Node>() + 32;
 /// Classes of the seconds left, each twice the one before.
@@ -40,10 +39,7 @@ pub struct Facts {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Kept", into = "Kept")]
 pub struct Prefixes {
-    delimiters: Vec<Vec<u8>>,
-    /// Delimiters of one byte, which nearly all are.
-    single: Option<Box<[bool]>>,
-    collapses_ids: bool,
+    cutter: Cutter,
     budget: Bytes,
     nodes: Vec<Node>,
     /// Nodes by a hash of parent and segment; those that share one are chained.
@@ -53,7 +49,7 @@ pub struct Prefixes {
     /// The weight up to which leaves were folded.
     bar: Weight,
     folded: u64,
-    scratch: Vec<u8>,
+    scratch: Segments,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,9 +90,7 @@ struct Tally {
 impl Prefixes {
     pub fn new(ask: &AnalysisAsk) -> Self {
         let mut prefixes = Self {
-            single: single(&ask.delimiters),
-            delimiters: ask.delimiters.clone(),
-            collapses_ids: ask.collapses_ids,
+            cutter: Cutter::new(ask),
             budget: ask.budget,
             nodes: Vec::new(),
             index: HashMap::default(),
@@ -104,32 +98,25 @@ impl Prefixes {
             names: 0,
             bar: Weight::default(),
             folded: 0,
-            scratch: Vec::new(),
+            scratch: Segments::default(),
         };
         prefixes.nodes.push(Node::default());
         prefixes
     }
 
     pub fn take(&mut self, name: &[u8], facts: &Facts) {
+        let mut segments = std::mem::take(&mut self.scratch);
+        segments.clear();
+        self.cutter.cut(name, &mut segments);
+        self.take_cut(segments.between(0, segments.len()), facts);
+        self.scratch = segments;
+    }
+
+    /// The same of a name that was cut before.
+    pub fn take_cut(&mut self, segments: Segmented<'_>, facts: &Facts) {
         let mut node = ROOT;
-        let mut rest = name;
-        let mut depth = 1;
-        loop {
-            let cut = if depth < DEEPEST {
-                self.cut(rest)
-            } else {
-                None
-            };
-            let (segment, delimiter, after) = match cut {
-                Some((at, length)) => (&rest[..at], &rest[at..at + length], &rest[at + length..]),
-                None => (rest, &rest[rest.len()..], &[][..]),
-            };
-            node = self.child(node, depth, segment, delimiter);
-            if cut.is_none() {
-                break;
-            }
-            rest = after;
-            depth += 1;
+        for (depth, (segment, is_folder)) in (1..).zip(segments.iter()) {
+            node = self.node(node, depth, segment, is_folder);
         }
         self.nodes[node as usize].tally.add(facts);
         if self.takes() > self.budget.0 {
@@ -268,34 +255,6 @@ impl Prefixes {
         places
     }
 
-    /// The next delimiter: where it stands, and how long it is.
-    fn cut(&self, rest: &[u8]) -> Option<(usize, usize)> {
-        if let Some(single) = &self.single {
-            let at = rest.iter().position(|byte| single[usize::from(*byte)])?;
-            return Some((at, 1));
-        }
-        (0..rest.len()).find_map(|at| {
-            let fits =
-                |delimiter: &&Vec<u8>| !delimiter.is_empty() && rest[at..].starts_with(delimiter);
-            let delimiter = self.delimiters.iter().find(fits)?;
-            Some((at, delimiter.len()))
-        })
-    }
-
-    fn child(&mut self, parent: u32, depth: u32, segment: &[u8], delimiter: &[u8]) -> u32 {
-        let mut pattern = std::mem::take(&mut self.scratch);
-        pattern.clear();
-        if self.collapses_ids {
-            ids::collapse(segment, &mut pattern);
-        } else {
-            pattern.extend_from_slice(segment);
-        }
-        pattern.extend_from_slice(delimiter);
-        let node = self.node(parent, depth, &pattern, !delimiter.is_empty());
-        self.scratch = pattern;
-        node
-    }
-
     fn node(&mut self, parent: u32, depth: u32, segment: &[u8], is_folder: bool) -> u32 {
         let hash = self.hasher.of(parent.into(), segment);
         let first = self.index.get(&hash).copied();
@@ -419,17 +378,6 @@ impl Node {
     }
 }
 
-fn single(delimiters: &[Vec<u8>]) -> Option<Box<[bool]>> {
-    let mut single = vec![false; 256];
-    for delimiter in delimiters {
-        match delimiter.as_slice() {
-            [byte] => single[usize::from(*byte)] = true,
-            _ => return None,
-        }
-    }
-    Some(single.into_boxed_slice())
-}
-
 impl Tally {
     fn add(&mut self, facts: &Facts) {
         self.keys += 1;
@@ -522,8 +470,8 @@ struct Kept {
 impl From<Prefixes> for Kept {
     fn from(prefixes: Prefixes) -> Self {
         Self {
-            delimiters: prefixes.delimiters,
-            collapses_ids: prefixes.collapses_ids,
+            delimiters: prefixes.cutter.delimiters().to_vec(),
+            collapses_ids: prefixes.cutter.collapses_ids(),
             budget: prefixes.budget.0,
             nodes: prefixes.nodes,
             bar: prefixes.bar,

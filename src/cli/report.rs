@@ -67,6 +67,11 @@ impl Shown<'_> {
     /// Depth of prefixes on the screen: more of it is a tree's business.
     const SCREEN_DEPTH: u32 = 3;
 
+    /// What a later report is compared with.
+    pub fn data_to_compare(&self) -> Value {
+        json::data(self)
+    }
+
     /// Why something is unknown that a report could hold.
     fn lack(&self, what: &str) -> Option<&Lack> {
         // Idle times and frequencies are two answers to one question.

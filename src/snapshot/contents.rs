@@ -204,13 +204,14 @@ fn read_one<R: Read>(
     contents: &mut Contents,
 ) -> Result<bool, SnapshotError> {
     match reader.next()? {
-        Record::Key(head) => contents.take_key(head, at),
+        Record::Key(_) => {}
         record => {
             contents.take(&record);
             return Ok(matches!(record, Record::End(_)));
         }
     }
     reader.visit(&mut |_: Element<'_>| ControlFlow::Continue(()))?;
+    contents.take_key(reader.head(), at);
     Ok(false)
 }
 
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(contents.databases.len(), 2);
         assert_eq!(contents.ending, Some(Ending::None));
         let cut = verified(&whole[..whole.len() - 3]);
-        assert_eq!((cut.contents.keys(), cut.contents.ending), (2, None));
+        assert_eq!((cut.contents.keys(), cut.contents.ending), (1, None));
         assert!(matches!(cut.fault, Some(SnapshotError::Cut { .. })));
     }
 

@@ -1,7 +1,8 @@
 //! What the keys of a snapshot consist of: a whole file goes into an [`Analysis`].
 //!
-//! One thread reads, checks and passes over values; another one analyses. Keys go from one to the
-//! other in batches that are used again, so nothing is allocated for a key.
+//! One thread reads, checks and passes over values, another one cuts names and counts. Keys go from one
+//! to the other in batches that are used again, so nothing is allocated for a key; and whenever the
+//! first one would have to wait for the other, it cuts the names itself.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -9,6 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use crate::analysis::cutter::{Cutter, Segments};
 use crate::analysis::{Analysis, AnalysisAsk};
 use crate::model::{Bytes, Encoding, KeyKind, Told, Ttl, UnixMs};
 use crate::snapshot::rdb::{KeyHead, Reader, Record, Shape};
@@ -50,9 +52,11 @@ pub fn survey<R: Read>(
             .send(Batch::default())
             .expect("there is room for all");
     }
+    let cutter = Cutter::new(&ask);
     let (analysis, fault) = thread::scope(|scope| {
         let analysing = scope.spawn(move || analyse(ask, &to_analyse, &emptied));
         let mut keys = Keys {
+            cutter,
             batch: Batch::default(),
             filled,
             to_fill,
@@ -71,16 +75,23 @@ pub fn survey<R: Read>(
 }
 
 fn analyse(ask: AnalysisAsk, full: &Receiver<Batch>, emptied: &SyncSender<Batch>) -> Analysis {
+    let cutter = Cutter::new(&ask);
     let mut analysis = Analysis::new(ask);
     for mut batch in full {
-        let mut from = 0;
-        for (told, to) in &batch.keys {
-            let name = &batch.names[from..*to];
-            analysis.take_named(name, Some(told), batch.at);
-            from = *to;
+        batch.cut(&cutter);
+        let (mut name, mut segment) = (0, 0);
+        for key in &batch.keys {
+            analysis.take_cut(
+                &batch.names[name..key.name_end],
+                batch.segments.between(segment, key.segments_end),
+                &key.told,
+                batch.at,
+            );
+            (name, segment) = (key.name_end, key.segments_end);
         }
         batch.keys.clear();
         batch.names.clear();
+        batch.segments.clear();
         // Nobody takes it back when everything was read.
         let _ = emptied.send(batch);
     }
@@ -92,12 +103,36 @@ struct Batch {
     at: UnixMs,
     /// Names, one after the other.
     names: Vec<u8>,
-    /// What is known of each key, and where its name ends.
-    keys: Vec<(Told, usize)>,
+    segments: Segments,
+    keys: Vec<BatchKey>,
+}
+
+impl Batch {
+    /// Cuts the names, if that was not done.
+    fn cut(&mut self, cutter: &Cutter) {
+        if !self.segments.is_empty() {
+            return;
+        }
+        let mut name = 0;
+        for key in &mut self.keys {
+            cutter.cut(&self.names[name..key.name_end], &mut self.segments);
+            name = key.name_end;
+            key.segments_end = self.segments.len();
+        }
+    }
+}
+
+/// What is known of a key, and where its name and its segments end.
+#[derive(Debug)]
+struct BatchKey {
+    told: Told,
+    name_end: usize,
+    segments_end: usize,
 }
 
 /// The reading end.
 struct Keys {
+    cutter: Cutter,
     batch: Batch,
     filled: SyncSender<Batch>,
     to_fill: Receiver<Batch>,
@@ -106,8 +141,11 @@ struct Keys {
 impl Keys {
     fn take(&mut self, name: &[u8], told: Told) {
         self.batch.names.extend_from_slice(name);
-        let end = self.batch.names.len();
-        self.batch.keys.push((told, end));
+        self.batch.keys.push(BatchKey {
+            told,
+            name_end: self.batch.names.len(),
+            segments_end: 0,
+        });
     }
 
     fn is_full(&self) -> bool {
@@ -116,7 +154,11 @@ impl Keys {
 
     fn hand_over(&mut self, at: UnixMs) {
         self.batch.at = at;
-        let next = self.to_fill.recv().unwrap_or_default();
+        let next = self.to_fill.try_recv().or_else(|_| {
+            self.batch.cut(&self.cutter);
+            self.to_fill.recv()
+        });
+        let next = next.unwrap_or_default();
         let full = std::mem::replace(&mut self.batch, next);
         // Only an analysis that panicked does not listen, and that is told when it is joined.
         let _ = self.filled.send(full);
@@ -167,7 +209,7 @@ fn read_one<R: Read>(
     keys: &mut Keys,
 ) -> Result<bool, SnapshotError> {
     match reader.next()? {
-        Record::Key(head) => contents.take_key(head, at),
+        Record::Key(_) => {}
         record => {
             contents.take(&record);
             return Ok(matches!(record, Record::End(_)));
@@ -175,6 +217,7 @@ fn read_one<R: Read>(
     }
     let shape = reader.skip()?;
     let head = reader.head();
+    contents.take_key(head, at);
     keys.take(&head.name, told(head, &shape));
     Ok(false)
 }

@@ -10,7 +10,7 @@ use cachedeck::snapshot::{SnapshotError, verify};
 use super::vectors::{bytes, readable};
 
 /// Bytes that are read for each file, over all places that are tried of it: all of a small one.
-const WORK: usize = 1 << 20;
+const WORK: usize = 1 << 17;
 
 fn places(length: usize) -> impl Iterator<Item = usize> {
     (0..length).step_by((length * length / WORK).max(1))

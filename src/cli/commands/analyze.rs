@@ -148,7 +148,7 @@ fn size(text: &str) -> Result<Bytes, crate::model::SizeError> {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: AnalyzeArgs = call.args();
-    let kept = args.compare.as_ref().map(read).transpose()?;
+    let kept = args.compare.as_ref().map(kept_report).transpose()?;
     let targets = some_targets(call)?;
     let ask = SurveyAsk {
         walk: WalkAsk {
@@ -195,7 +195,11 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     done.print(call, "analyze", &shown, failure)
 }
 
-fn read(path: &PathBuf) -> Result<(PathBuf, Value), Failure> {
+/// A report that was kept.
+///
+/// # Errors
+/// When the file is none.
+pub fn kept_report(path: &PathBuf) -> Result<(PathBuf, Value), Failure> {
     let failure = |why: String| Failure::usage(format!("{}: {why}", path.display()));
     let text = std::fs::read(path).map_err(|error| failure(error.to_string()))?;
     let kept = serde_json::from_slice(&text)
@@ -230,6 +234,11 @@ impl AnalyzeArgs {
 
 impl PrefixArgs {
     pub fn analysis(&self, target: &Target, top: usize) -> AnalysisAsk {
+        self.analysis_of(target.delimiters(), top)
+    }
+
+    /// With these delimiters where none are given.
+    pub fn analysis_of(&self, default: Vec<Vec<u8>>, top: usize) -> AnalysisAsk {
         let mut delimiters: Vec<Vec<u8>> = self
             .delimiter
             .iter()
@@ -237,7 +246,7 @@ impl PrefixArgs {
             .map(|delimiter| delimiter.clone().into_bytes())
             .collect();
         if delimiters.is_empty() {
-            delimiters = target.delimiters();
+            delimiters = default;
         }
         AnalysisAsk {
             delimiters,

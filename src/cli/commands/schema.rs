@@ -35,6 +35,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("snapshot create", include_str!("../schemas/snapshot-create.json")),
     ("snapshot fetch",  include_str!("../schemas/snapshot-fetch.json")),
     ("snapshot verify", include_str!("../schemas/snapshot-verify.json")),
+    ("snapshot inspect", include_str!("../schemas/snapshot-inspect.json")),
     ("snapshot diff",   include_str!("../schemas/snapshot-diff.json")),
     ("snapshot restore", include_str!("../schemas/snapshot-restore.json")),
     ("snapshot list",   include_str!("../schemas/snapshot-list.json")),

@@ -230,7 +230,7 @@ impl<R: Read> Reader<R> {
 
     /// Passes a packed collection: how many items it has, and how long it is.
     pub(super) fn packed(&mut self, form: Form) -> Result<(u64, u64)> {
-        const EXPECTED: &str = "packed elements";
+        const EXPECTED: &str = "a packed collection";
         let at = self.source.offset();
         let text = self.source.text(EXPECTED)?;
         let ahead = match text {
@@ -267,7 +267,7 @@ impl<R: Read> Reader<R> {
         let Some(items) = head.and_then(|head| packed::told(form, &head)) else {
             return Ok(None);
         };
-        self.source.skip_text(text, "packed elements")?;
+        self.source.skip_text(text, "a packed collection")?;
         Ok(Some(items))
     }
 }

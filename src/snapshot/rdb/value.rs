@@ -232,7 +232,7 @@ impl<R: Read> Reader<R> {
     }
 
     fn items(&mut self, form: Form, each: impl FnOnce(Items<'_>) -> Packed<()>) -> Result<()> {
-        const EXPECTED: &str = "packed elements";
+        const EXPECTED: &str = "a packed collection";
         let at = self.source.offset();
         let text = self.source.text(EXPECTED)?;
         let bytes = self.source.whole(text, &mut self.scratch, EXPECTED)?;

@@ -1,12 +1,12 @@
 //! Checking a file of Memcached items.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::cli::call::now;
+use crate::cli::commands::snapshot::opening::Opened;
 use crate::cli::output::{Answer, Envelope, Look};
 use crate::cli::{Call, Failure, Kind, Next, output};
 use crate::model::{Bytes, UnixMs, units};
@@ -26,14 +26,8 @@ struct Checked {
     largest: u64,
 }
 
-pub fn run(call: &mut Call, path: &Path) -> Result<Next, Failure> {
-    let shown = text::escape(path.as_os_str().as_encoded_bytes());
-    let unreadable = |error| Failure::usage(format!("snapshot verify: {shown}: {error}"));
-    let source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(File::open(path).map_err(unreadable)?)
-    };
+pub fn run(call: &mut Call, path: &Path, opened: Opened) -> Result<Next, Failure> {
+    let Opened { shown, source, .. } = opened;
     let at = now();
     let checked = check(source, at)
         .map_err(|error| Failure::new(Kind::No, format!("snapshot verify: {shown}: {error}")))?;
