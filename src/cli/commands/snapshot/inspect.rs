@@ -15,8 +15,9 @@ use crate::cli::output::Envelope;
 use crate::cli::progress::Progress;
 use crate::cli::report::{Shown, Table, growth};
 use crate::cli::{Call, Failure, Kind, Next};
+use crate::engine::{Perusal, peruse};
 use crate::model::{Coverage, WalkCost, Wants, units};
-use crate::snapshot::{Contents, Survey, survey};
+use crate::snapshot::Contents;
 
 /// Report what the keys of a snapshot file consist of
 ///
@@ -74,7 +75,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let ask = args.prefixes.analysis_of(default_delimiters(), args.top);
     let began = Instant::now();
     let mut progress = Progress::beside_a_report();
-    let done = survey(source, ask, now(), |contents| {
+    let done = peruse(source, ask, now(), |contents| {
         if progress.is_due() {
             progress.show(&coverage(contents, false), &cost(began));
         }
@@ -149,7 +150,7 @@ fn cost(began: Instant) -> WalkCost {
     }
 }
 
-fn warnings(done: &Survey, stopped: Option<&str>) -> Vec<String> {
+fn warnings(done: &Perusal, stopped: Option<&str>) -> Vec<String> {
     let mut warnings = vec!["sizes are estimates of what MEMORY USAGE would say".to_owned()];
     let expired = done.contents.expired();
     if expired > 0 {
