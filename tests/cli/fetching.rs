@@ -467,3 +467,33 @@ fn a_transfer_that_stalls_is_given_up() {
     );
     assert_eq!(names(&room), [""; 0]);
 }
+
+#[test]
+fn a_copy_is_analysed_while_it_comes_and_leaves_no_file() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        let script = "for n = 1, 3000 do redis.call('SET', 'user:' .. n .. ':name', n) end \
+                      for n = 1, 500 do redis.call('HSET', 'cart:' .. n, 'a', n) end \
+                      for n = 1, 100 do redis.call('EXPIRE', 'cart:' .. n, 1000) end";
+        assert!(!server.cmd(&[b"EVAL", script.as_bytes(), b"0"]).is_error());
+        let walked = cachedeck([&server.url(), "analyze", "--full-speed", "-o", "json"]);
+        let copied = cachedeck([&server.url(), "analyze", "--via", "rdb", "-o", "json"]);
+        walked.succeeds();
+        copied.succeeds();
+        let (walked, copied) = (walked.json()["data"].clone(), copied.json()["data"].clone());
+        assert_eq!((&copied["via"], &copied["exact"]), (&"rdb".into(), &true.into()));
+        for field in ["keys", "exact"] {
+            assert_eq!(walked[field], copied[field]);
+        }
+        assert_eq!(walked["ttl"]["without"], copied["ttl"]["without"]);
+        let row = |data: &Value| {
+            let rows = data["prefixes"].as_array().expect("rows").iter();
+            let mut rows = rows.filter(|row| row["prefix"] == "user:*:name");
+            rows.next().expect("the pattern")["keys"].clone()
+        };
+        assert_eq!(row(&walked), row(&copied));
+        // Nothing was asked key by key.
+        let stats = server.cmd(&[b"INFO", b"commandstats"]);
+        assert!(stats.text().contains("psync"));
+    }
+}
