@@ -118,7 +118,7 @@ fn commands(mut sent: &[u8]) -> Vec<Vec<String>> {
 /// The command as it stands in the list above.
 fn title(words: &[String]) -> String {
     let name = words[0].to_ascii_uppercase();
-    let families = ["ACL", "CLIENT", "COMMAND", "MEMORY", "OBJECT"];
+    let families = ["ACL", "CLIENT", "COMMAND", "CONFIG", "MEMORY", "OBJECT"];
     if families.contains(&name.as_str()) {
         format!("{name} {}", words[1].to_ascii_uppercase())
     } else {
