@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 
 use crate::common::certs::Certs;
-use crate::common::program::{BINARY, Call, Home, Run, Running};
+use crate::common::program::{BINARY, Call, Home, Run, Running, cachedeck};
 use crate::common::redis::{Flavor, Options, Primary, RedisServer, wait_until_in_step};
 use crate::common::scripted::{Answer, Script, ScriptedServer};
 use crate::common::wait;
@@ -481,12 +481,15 @@ fn a_copy_is_analysed_while_it_comes_and_leaves_no_file() {
         walked.succeeds();
         copied.succeeds();
         let (walked, copied) = (walked.json()["data"].clone(), copied.json()["data"].clone());
-        assert_eq!((&copied["via"], &copied["exact"]), (&"rdb".into(), &true.into()));
+        assert_eq!(
+            (&copied["via"], &copied["exact"]),
+            (&"rdb".into(), &true.into())
+        );
         for field in ["keys", "exact"] {
             assert_eq!(walked[field], copied[field]);
         }
         assert_eq!(walked["ttl"]["without"], copied["ttl"]["without"]);
-        let row = |data: &Value| {
+        let row = |data: &serde_json::Value| {
             let rows = data["prefixes"].as_array().expect("rows").iter();
             let mut rows = rows.filter(|row| row["prefix"] == "user:*:name");
             rows.next().expect("the pattern")["keys"].clone()
