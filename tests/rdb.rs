@@ -3,6 +3,7 @@
 mod common;
 
 mod rdb {
+    mod agreement;
     mod damage;
     mod told;
     mod vectors;

@@ -46,8 +46,6 @@ const CHECKED_SINCE: u32 = 5;
 /// Lists of this size and one node are listpacks once they are loaded, from this version on.
 const LISTPACK_LISTS_SINCE: u32 = 11;
 const LISTPACK_LIST: u64 = 8_192;
-/// Strings up to this length stand in their object.
-const EMBEDDED: u64 = 44;
 /// The longest text of a number.
 const LONGEST_NUMBER: u64 = 20;
 
@@ -384,14 +382,20 @@ impl<R: Read> Reader<R> {
         let Some((&first, rest)) = ahead.split_first() else {
             return Ok("raw");
         };
-        Ok(match first {
-            0xc0..=0xc2 => "int",
-            0..64 if u64::from(first) > EMBEDDED => "raw",
-            0..64 => match rest.get(..usize::from(first)) {
-                Some(text) if is_number(text) => "int",
-                _ => "embstr",
-            },
-            _ => "raw",
+        if (0xc0..=0xc2).contains(&first) {
+            return Ok("int");
+        }
+        let is_number = u64::from(first) <= LONGEST_NUMBER
+            && rest.get(..usize::from(first)).is_some_and(is_number);
+        if is_number {
+            return Ok("int");
+        }
+        let length = source::length_ahead(ahead).unwrap_or(u64::MAX);
+        let name = self.head.name.len() as u64;
+        Ok(if memory::is_embedded(self.header.flavour, name, length) {
+            "embstr"
+        } else {
+            "raw"
         })
     }
 

@@ -1,10 +1,8 @@
 //! Lifts the compression off a snapshot: gzip and zstd, recognised by their first bytes.
 
-use std::io::{self, BufRead as _, BufReader, Chain, Cursor, Read};
+use std::io::{self, BufReader, Chain, Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -25,7 +23,8 @@ pub struct Unpacked<R: Read>(Inner<R>);
 enum Inner<R: Read> {
     Plain(Peeked<R>),
     Gzip(Box<MultiGzDecoder<Peeked<R>>>),
-    Zstd(Box<Frames<Peeked<R>>>),
+    /// Takes several frames in a row for one, as programs write them that pack in parallel.
+    Zstd(Box<zstd::Decoder<'static, BufReader<Peeked<R>>>>),
 }
 
 impl<R: Read> Unpacked<R> {
@@ -43,7 +42,7 @@ impl<R: Read> Unpacked<R> {
         Ok(Self(if is_gzip {
             Inner::Gzip(Box::new(MultiGzDecoder::new(from)))
         } else if is_zstd {
-            Inner::Zstd(Box::new(Frames::new(from)?))
+            Inner::Zstd(Box::new(zstd::Decoder::new(from)?))
         } else {
             Inner::Plain(from)
         }))
@@ -68,82 +67,12 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// Frames of zstd one after the other, as programs write them that pack in parallel.
-struct Frames<R: Read> {
-    from: BufReader<R>,
-    decoder: FrameDecoder,
-    is_within: bool,
-}
-
-impl<R: Read> Frames<R> {
-    fn new(from: R) -> io::Result<Self> {
-        let mut frames = Self {
-            from: BufReader::new(from),
-            decoder: FrameDecoder::new(),
-            is_within: false,
-        };
-        frames.begin()?;
-        Ok(frames)
-    }
-
-    /// Begins the next frame that holds something, if there is one.
-    fn begin(&mut self) -> io::Result<()> {
-        while !self.is_within && !self.from.fill_buf()?.is_empty() {
-            match self.decoder.init(&mut self.from) {
-                Ok(()) => self.is_within = true,
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
-                    length,
-                    ..
-                })) => {
-                    let mut skipped = self.from.by_ref().take(u64::from(length));
-                    io::copy(&mut skipped, &mut io::sink())?;
-                }
-                Err(error) => return Err(io::Error::other(error)),
-            }
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        self.is_within = false;
-        let told = self.decoder.get_checksum_from_data();
-        if told.is_some() && told != self.decoder.get_calculated_checksum() {
-            return Err(io::Error::other("the checksum of the zstd frame is wrong"));
-        }
-        Ok(())
-    }
-}
-
-impl<R: Read> Read for Frames<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            self.begin()?;
-            if !self.is_within {
-                return Ok(0);
-            }
-            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.from, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(io::Error::other)?;
-            }
-            let count = self.decoder.read(into)?;
-            if self.decoder.is_finished() && self.decoder.can_collect() == 0 {
-                self.end()?;
-            }
-            if count > 0 || into.is_empty() {
-                return Ok(count);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
 
     use flate2::Compression as Level;
     use flate2::write::GzEncoder;
-    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;
 
@@ -154,7 +83,7 @@ mod tests {
     }
 
     fn zstd(bytes: &[u8]) -> Vec<u8> {
-        compress_to_vec(bytes, CompressionLevel::Fastest)
+        zstd::encode_all(bytes, 1).unwrap()
     }
 
     fn unpacked(bytes: &[u8]) -> (Compression, Vec<u8>) {

@@ -10,52 +10,65 @@ use crate::snapshot::rdb::Flavour;
 /// Sizes of structures, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// The object that holds a value.
-    object: u64,
-    /// A key's own place: its entry in the table of keys.
-    entry: u64,
-    /// Whether the object holds the key's name as well.
-    holds_key: bool,
-    /// The longest string that stands in its object.
-    embedded: u64,
+    flavour: Flavour,
     table: u64,
     /// One element of a table beside its strings.
     element: u64,
-    /// Places of a table for each element, in bytes.
-    place: f64,
+    /// A node of a skip list, over all heights.
+    skiplist_node: u64,
+    /// A node of a radix tree, as the server counts it.
+    radix_node: u64,
 }
 
+/// An object without what it holds, and without its pointer where that gives way to a text.
+const OBJECT: u64 = 16;
+const POINTERLESS: u64 = 8;
+/// An entry of the table of keys in Redis; Valkey's is counted nowhere.
+const ENTRY: u64 = 24;
+
 const REDIS: Sizes = Sizes {
-    object: 16,
-    entry: 24,
-    holds_key: false,
-    embedded: 44,
+    flavour: Flavour::Redis,
     table: 56,
     element: 24,
-    place: 8.0,
+    skiplist_node: 53,
+    radix_node: 244,
 };
 
 const VALKEY: Sizes = Sizes {
-    object: 16,
-    entry: 0,
-    holds_key: true,
-    embedded: 44,
+    flavour: Flavour::Valkey,
     table: 56,
-    element: 0,
-    place: 13.0,
+    element: 13,
+    skiplist_node: 41,
+    radix_node: 45,
 };
+
+/// Whether a text stands in its object. Redis takes 44 bytes in; Valkey counts the name, which is there
+/// as well, and fills two lines of the processor's cache.
+pub fn is_embedded(flavour: Flavour, name: u64, length: u64) -> bool {
+    match flavour {
+        Flavour::Redis => length <= 44,
+        Flavour::Valkey => {
+            length <= 128 && POINTERLESS + name_within(name) + text_within(length) <= 128
+        }
+    }
+}
+
+/// A name within an object: its length, its header, itself and a zero.
+fn name_within(name: u64) -> u64 {
+    name + if name < 32 { 3 } else { 5 }
+}
+
+fn text_within(length: u64) -> u64 {
+    length + 4
+}
 
 /// A list's own structure, and that of each of its nodes.
 const QUICKLIST: u64 = 40;
 const QUICKLIST_NODE: u64 = 32;
 /// A sorted set's own structures, and the head of its skip list with all levels.
 const SORTED_SET: u64 = 16 + 32 + 640;
-/// A node of a skip list, over all heights.
-const SKIPLIST_NODE: u64 = 53;
 const STREAM: u64 = 80;
-/// An element of a radix tree: its key, and its nodes as the server counts them.
-const RADIX_ELEMENT: u64 = 16;
-const RADIX_NODE: u64 = 244;
+const LAST_NODE: u64 = 4_096;
 const PENDING: u64 = 24;
 const GROUP: u64 = 48;
 const CONSUMER: u64 = 32;
@@ -99,10 +112,9 @@ impl Sizes {
     /// A key with nothing in it.
     #[inline]
     pub fn key(&self, name: u64) -> u64 {
-        if self.holds_key {
-            class(self.object + 2 + name + 1)
-        } else {
-            self.object + self.entry + string(name)
+        match self.flavour {
+            Flavour::Redis => OBJECT + ENTRY + string(name),
+            Flavour::Valkey => class(OBJECT + name_within(name)),
         }
     }
 
@@ -112,33 +124,25 @@ impl Sizes {
         if is_int {
             return self.key(name);
         }
-        if length <= self.embedded {
-            return if self.holds_key {
-                class(self.object + 2 + name + 1 + 3 + length + 1)
-            } else {
-                self.entry + string(name) + class(self.object + 3 + length + 1)
-            };
+        if !is_embedded(self.flavour, name, length) {
+            return self.key(name).saturating_add(string(length.max(32)));
         }
-        self.key(name) + string(length.max(32))
+        match self.flavour {
+            Flavour::Redis => ENTRY + string(name) + class(OBJECT + text_within(length)),
+            Flavour::Valkey => class(POINTERLESS + name_within(name) + text_within(length)),
+        }
     }
 
     /// A table of so many elements, without their strings.
     pub fn table(&self, elements: u64) -> u64 {
-        let places = elements
-            .max(4)
-            .checked_next_power_of_two()
-            .unwrap_or(elements);
-        let places = if self.holds_key {
-            elements as f64 * self.place
-        } else {
-            places as f64 * self.place
+        let places = match self.flavour {
+            Flavour::Redis => {
+                let places = elements.max(4).checked_next_power_of_two();
+                places.unwrap_or(elements).saturating_mul(8)
+            }
+            // Its lines hold seven elements each and are counted with them.
+            Flavour::Valkey => 0,
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a positive estimate, far below the limits"
-        )]
-        let places = places as u64;
         self.table
             .saturating_add(places)
             .saturating_add(elements.saturating_mul(self.element))
@@ -147,7 +151,31 @@ impl Sizes {
     pub fn sorted_set(&self, elements: u64) -> u64 {
         self.table(elements)
             .saturating_add(SORTED_SET)
-            .saturating_add(elements.saturating_mul(SKIPLIST_NODE))
+            .saturating_add(elements.saturating_mul(self.skiplist_node))
+    }
+
+    /// A stream of so many packed nodes, without what they hold.
+    pub fn stream(&self, nodes: u64) -> u64 {
+        STREAM.saturating_add(self.radix(nodes))
+    }
+
+    pub fn group(&self, name: u64, pending: u64) -> u64 {
+        GROUP
+            .saturating_add(name)
+            .saturating_add(self.radix(pending))
+            .saturating_add(pending.saturating_mul(PENDING))
+    }
+
+    pub fn consumer(&self, name: u64, pending: u64) -> u64 {
+        CONSUMER
+            .saturating_add(name)
+            .saturating_add(self.radix(pending))
+    }
+
+    /// A tree of keys that are alike: a leaf for each, and as many nodes on the way.
+    fn radix(&self, elements: u64) -> u64 {
+        let nodes = elements.saturating_mul(2).saturating_add(1);
+        nodes.saturating_mul(self.radix_node)
     }
 }
 
@@ -157,27 +185,10 @@ pub fn quicklist(nodes: u64) -> u64 {
 }
 
 /// A stream of so many packed nodes, without what they hold.
-pub fn stream(nodes: u64) -> u64 {
-    STREAM.saturating_add(radix(nodes))
-}
 
-pub fn group(name: u64, pending: u64) -> u64 {
-    GROUP
-        .saturating_add(name)
-        .saturating_add(radix(pending))
-        .saturating_add(pending.saturating_mul(PENDING))
-}
-
-pub fn consumer(name: u64, pending: u64) -> u64 {
-    CONSUMER.saturating_add(name).saturating_add(radix(pending))
-}
-
-fn radix(elements: u64) -> u64 {
-    // A tree of keys that are alike: a leaf for each, and about as many nodes on the way.
-    let nodes = elements.saturating_mul(3) / 2 + 1;
-    elements
-        .saturating_mul(RADIX_ELEMENT)
-        .saturating_add(nodes.saturating_mul(RADIX_NODE))
+/// What the last node of a stream holds, for which the server keeps room ahead.
+pub fn last_node(bytes: u64) -> u64 {
+    class(bytes.max(LAST_NODE))
 }
 
 #[cfg(test)]

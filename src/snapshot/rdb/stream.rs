@@ -4,12 +4,13 @@ use std::io::Read;
 
 use crate::model::UnixMs;
 use crate::snapshot::SnapshotError;
+use crate::snapshot::rdb::Reader;
 use crate::snapshot::rdb::element::{
     Element, Idempotence, Piece, Role, StreamFacts, StreamId, Teller, Visitor,
 };
+use crate::snapshot::rdb::memory::{self, Sizes};
 use crate::snapshot::rdb::packed::{Form, Items, Value};
 use crate::snapshot::rdb::shape::Measure;
-use crate::snapshot::rdb::{Reader, memory};
 
 /// The id that all ids of a node count from.
 const NODE_KEY: &str = "the id of a node of a stream";
@@ -33,12 +34,16 @@ impl<R: Read> Reader<R> {
     /// Passes a stream without looking into its entries.
     pub(super) fn stream_shape(&mut self, version: u8) -> Result<Measure> {
         let nodes = self.source.length("the number of nodes of a stream")?;
-        let mut memory = memory::stream(nodes);
-        for _ in 0..nodes {
+        let mut memory = Sizes::of(self.header.flavour).stream(nodes);
+        for node in 1..=nodes {
             self.node_id()?;
             let text = self.source.text("a node of a stream")?;
             self.source.skip_text(text, "a node of a stream")?;
-            memory = memory.saturating_add(memory::class(text.len()));
+            memory = memory.saturating_add(if node < nodes {
+                memory::class(text.len())
+            } else {
+                memory::last_node(text.len())
+            });
         }
         let mut deaf = Deaf;
         let mut teller = Teller::new(&mut deaf);
@@ -135,7 +140,8 @@ impl<R: Read> Reader<R> {
                 deliveries,
             });
         }
-        let mut memory = memory::group(name.len() as u64, pending);
+        let sizes = Sizes::of(self.header.flavour);
+        let mut memory = sizes.group(name.len() as u64, pending);
         for _ in 0..self.source.length("the number of consumers")? {
             memory = memory.saturating_add(self.consumer(version, teller)?);
         }
@@ -161,7 +167,7 @@ impl<R: Read> Reader<R> {
             let id = raw_id(self.source.array("a pending entry")?);
             teller.tell(Element::Owned(id));
         }
-        Ok(memory::consumer(name.len() as u64, pending))
+        Ok(Sizes::of(self.header.flavour).consumer(name.len() as u64, pending))
     }
 
     fn idempotence<V: Visitor>(&mut self, teller: &mut Teller<'_, V>) -> Result<()> {
