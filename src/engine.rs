@@ -21,4 +21,5 @@ pub use backend::{Backend, Draws, Fetch, Hot, Poured, Server, Walk};
 pub use fault::{Fault, Kind};
 pub use memcached::{MemcachedTake, TakeAsk, TakeTally};
 pub use progress::Progress;
+pub use redis::{DigestAsk, DigestTally, RedisDigests};
 pub use survey::{Kept, Node, Survey, SurveyAsk};

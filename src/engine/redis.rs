@@ -9,6 +9,7 @@ mod apply;
 mod bookmark;
 mod card;
 mod commands;
+mod digests;
 mod draws;
 mod fetch;
 mod hot;
@@ -54,6 +55,7 @@ use crate::model::{
     UnixMs, Value, WalkAsk, Window,
 };
 
+pub use digests::{DigestAsk, DigestTally, RedisDigests};
 pub use draws::RedisDraws;
 pub use fetch::RedisFetch;
 pub use hot::RedisHot;
@@ -165,6 +167,26 @@ impl Backend for RedisServer {
 }
 
 impl Core {
+    /// The same server, looked at in this database.
+    fn in_database(self: &Arc<Self>, database: u32) -> Arc<Self> {
+        if self.target.database == database {
+            return Arc::clone(self);
+        }
+        let target = Target {
+            database,
+            ..self.target.clone()
+        };
+        Arc::new(Self {
+            probe: Link::to(target.clone(), Arc::clone(&self.common)),
+            work: Link::to(target.clone(), Arc::clone(&self.common)),
+            known: Known::default(),
+            bookmarks: Bookmarks::default(),
+            began: self.began,
+            common: Arc::clone(&self.common),
+            target,
+        })
+    }
+
     async fn sample(&self) -> Result<Sample, Fault> {
         let answer = self.probe.ask(&[cmd("INFO")]).await?;
         let round_trip = answer.took;

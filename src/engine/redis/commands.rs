@@ -88,6 +88,7 @@ const READING: &[Reading] = &[
     family("OBJECT",  "IDLETIME", Counted(Nil)),
     family("OBJECT",  "FREQ",     Counted(Nil)),
     // Their values.
+    reads("DUMP",     Counted(Nil)),
     reads("STRLEN",   Counted(Never)),
     reads("GETRANGE", Counted(Never)),
     reads("LLEN",     Counted(Number(0))),
