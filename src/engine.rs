@@ -10,6 +10,7 @@ pub mod fault;
 mod file;
 mod gate;
 mod governor;
+mod journal;
 pub mod memcached;
 mod progress;
 pub mod redis;

@@ -26,6 +26,7 @@ mod reader;
 mod repeats;
 mod reply;
 mod resp;
+mod restore;
 mod sample;
 #[cfg(test)]
 mod scripted;
@@ -47,7 +48,7 @@ use crate::engine::redis::link::{Common, Link};
 use crate::engine::redis::lookups::Seen;
 use crate::engine::redis::reply::{Refusal, bytes, count, word};
 use crate::engine::redis::sample::Taken;
-use crate::engine::{Backend, Draws, Fault, Walk};
+use crate::engine::{Backend, Draws, Fault, Progress, Walk};
 use crate::guard::Permit;
 use crate::model::{
     Account, Bytes, Change, Clients, Counters, Database, Engine, Features, FetchAsk, HotAsk,
@@ -162,7 +163,11 @@ impl Backend for RedisServer {
     }
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
-        apply::apply(&self.0, permit).await
+        apply::apply(&self.0, permit, &Progress::silent()).await
+    }
+
+    async fn apply_telling(&self, permit: Permit, progress: &Progress) -> Result<Outcome, Fault> {
+        apply::apply(&self.0, permit, progress).await
     }
 }
 
