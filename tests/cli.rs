@@ -3,6 +3,7 @@
 mod common;
 
 mod cli {
+    mod comparing;
     mod errors;
     mod fetching;
     mod files;

@@ -89,6 +89,7 @@ const READING: &[Reading] = &[
     family("OBJECT",  "IDLETIME", Counted(Nil)),
     family("OBJECT",  "FREQ",     Counted(Nil)),
     // Their values.
+    reads("DUMP",     Counted(Nil)),
     reads("STRLEN",   Counted(Never)),
     reads("GETRANGE", Counted(Never)),
     reads("LLEN",     Counted(Number(0))),
@@ -113,6 +114,26 @@ const CHANGING: &[(&str, &str)] = &[
     ("delete",   "DEL"),
     ("snapshot", "BGSAVE"),
     ("rewrite-aof", "BGREWRITEAOF"),
+    ("restore",  "RESTORE"),
+    ("restore",  "SET"),
+    ("restore",  "APPEND"),
+    ("restore",  "RPUSH"),
+    ("restore",  "SADD"),
+    ("restore",  "ZADD"),
+    ("restore",  "HSET"),
+    ("restore",  "HDEL"),
+    ("restore",  "HPEXPIREAT"),
+    ("restore",  "XADD"),
+    ("restore",  "XSETID"),
+    ("restore",  "XGROUP"),
+    ("restore",  "XCLAIM"),
+    ("restore",  "PEXPIRE"),
+    ("restore",  "PEXPIREAT"),
+    ("restore",  "PERSIST"),
+    ("restore",  "RENAME"),
+    ("restore",  "RENAMENX"),
+    // What was built and is not wanted any more.
+    ("restore",  "DEL"),
 ];
 
 /// The entry of a reading command; `None` when it needs a permit.
