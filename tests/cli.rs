@@ -11,6 +11,7 @@ mod cli {
     mod hot;
     mod items;
     mod reading;
+    mod restoring;
     mod saving;
     mod schemas;
     mod surveying;
