@@ -8,6 +8,7 @@
 //! engine on purpose: the engine asks for a permit before each change, and what fills the demo
 //! cannot speak to any other server than those in its nest.
 
+mod bundled;
 mod dice;
 mod error;
 mod line;
@@ -21,8 +22,9 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::model::{Environment, Place, Protocol, Target};
+use crate::model::{Environment, Place, Protocol, Target, UnixMs};
 
+pub use bundled::Bundled;
 pub use error::DemoError;
 
 use nest::Nest;
@@ -53,6 +55,52 @@ impl Default for Options {
         Self {
             server_bin: None,
             search: std::env::var_os("PATH").unwrap_or_default(),
+        }
+    }
+}
+
+/// What a demo is shown on.
+#[derive(Debug)]
+pub enum Stage {
+    Servers(Demo),
+    /// Boxed, since it is so much smaller.
+    Snapshot(Box<Bundled>, Vec<String>),
+}
+
+impl Stage {
+    /// Servers where there are any, else the bundled snapshot; that one at once when `is_offline`.
+    ///
+    /// # Errors
+    /// When the servers that there are cannot be started.
+    pub fn set(options: &Options, is_offline: bool) -> Result<Self, DemoError> {
+        let mut notes = Vec::new();
+        if !is_offline {
+            match Demo::start(options) {
+                Err(error @ DemoError::NoServer { .. }) if options.server_bin.is_none() => {
+                    notes.push(format!(
+                        "{error}; a snapshot of the sample data is shown instead"
+                    ));
+                    notes.extend(error.hint());
+                }
+                started => return started.map(Self::Servers),
+            }
+        }
+        let now = UnixMs(jiff::Timestamp::now().as_millisecond());
+        Ok(Self::Snapshot(Box::new(Bundled::unpack(now)?), notes))
+    }
+
+    pub fn targets(&self) -> Vec<Target> {
+        match self {
+            Self::Servers(demo) => demo.targets().to_vec(),
+            Self::Snapshot(bundled, _) => vec![bundled.target().clone()],
+        }
+    }
+
+    /// What a person should know.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Servers(demo) => demo.notes(),
+            Self::Snapshot(_, notes) => notes,
         }
     }
 }

@@ -9,7 +9,7 @@
 //! 5  main
 //! 4  cli      tui      demo             never name each other; no server logic
 //! 3  engine   config
-//! 2  guard    analysis  catalog     snapshot
+//! 2  guard    analysis  catalog  snapshot
 //! 1  model    text                      name nothing above
 //! ```
 //!
@@ -22,7 +22,8 @@
 //! - [`analysis`]: what a keyspace consists of, in bounded memory: prefixes, types, sizes, TTLs.
 //! - [`catalog`]: millions of key names, sorted, in little memory.
 //! - [`snapshot`]: snapshots as files: their forms, read in constant memory; how they are kept whole and compared.
-//! - [`engine`]: talks to servers. Dialling, TLS, RESP, the Memcached protocol, the worker.
+//! - [`engine`]: talks to servers, and to snapshot files as if they were some. Dialling, TLS, RESP, the
+//!   Memcached protocol, the worker.
 //! - [`config`]: files, variables and flags → targets; where secrets come from; the log.
 //! - [`cli`]: one-shot commands, table `COMMANDS`.
 //! - [`tui`]: the dashboard, tables `ACTIONS` and `PANES`.
@@ -37,7 +38,8 @@
 //! 3. `tui` alone knows ratatui and crossterm; `cli` and `main` alone know clap.
 //! 4. A server is changed only by `Backend::apply(Permit)`, and only `guard` makes a `Permit`. The
 //!    engine's send path knows the reading commands by name and refuses every other one that comes
-//!    without a permit.
+//!    without a permit. (A copy of all data changes none, but costs a fork: only `Server::fetch` can
+//!    say its few words.)
 //! 5. Drawing is a pure function of `&App`: no lock, no channel, no state change.
 //! 6. The thread of the screen never awaits and never locks; it waits on one channel.
 //! 7. Unknown is shown as unknown, with the reason where there is one; never as 0.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use cachedeck::cli::{self, DemoCall, Failure, Next, Session};
-use cachedeck::demo::{self, Demo};
+use cachedeck::demo::{self, Stage};
 use cachedeck::tui;
 
 fn main() -> ExitCode {
@@ -16,12 +16,12 @@ fn main() -> ExitCode {
 }
 
 fn demo(call: DemoCall) -> Result<u8, Failure> {
-    let demo = Demo::start(&demo::Options::using(call.server_bin))
+    let stage = Stage::set(&demo::Options::using(call.server_bin), call.is_offline)
         .map_err(|error| Failure::usage(error.to_string()).hints(error.hint()))?;
-    for note in demo.notes() {
+    for note in stage.notes() {
         eprintln!("note: {note}");
     }
-    let targets = demo.targets().to_vec();
+    let targets = stage.targets();
     if !call.has_screen {
         return cli::print_overviews(targets);
     }

@@ -2,10 +2,9 @@
 //!
 //! [`rdb`] reads the format of Redis and Valkey, record by record and in constant memory, from
 //! anything that can be read; [`unpack`] lifts gzip and zstd off before. [`contents`] goes through a
-//! whole file and says what is in it beside the keys, [`survey`] analyses the keys. [`items`] is our own
-//! form for what Memcached holds. [`keeping`] writes files that are whole or not there, [`packing`]
-//! makes them smaller, [`seal`] checks them while they pass, and [`diff`]
-//! compares two keyspaces of any size.
+//! whole file and says what is in it beside the keys. [`items`] is our own form for what Memcached holds.
+//! [`keeping`] writes files that are whole or not there, [`packing`] makes them smaller, [`seal`] checks
+//! them while they pass, and [`diff`] compares two keyspaces of any size.
 
 pub mod contents;
 pub mod diff;
@@ -15,9 +14,7 @@ pub mod keeping;
 pub mod packing;
 pub mod rdb;
 pub mod seal;
-pub mod survey;
 pub mod unpack;
 
 pub use contents::{Contents, Verified, verify};
 pub use error::SnapshotError;
-pub use survey::{Survey, survey};

@@ -3,6 +3,7 @@
 mod common;
 
 mod cli {
+    mod comparing;
     mod errors;
     mod fetching;
     mod files;
@@ -10,6 +11,8 @@ mod cli {
     mod hot;
     mod items;
     mod reading;
+    mod restoring;
+    mod saving;
     mod schemas;
     mod surveying;
     mod writing;

@@ -10,6 +10,8 @@ use common::program::{Home, cachedeck};
 use common::pty::Start;
 use common::redis::{Flavor, RedisServer};
 
+/// The file of the README's examples, which the first of them makes.
+const FILE: &str = "last-night.rdb";
 /// The server of the README's examples; tests put a real one in its place.
 const EXAMPLE: &str = "redis://127.0.0.1:6379";
 
@@ -95,6 +97,9 @@ fn the_default_keys_of_the_example_are_what_the_file_would_say() {
 #[test]
 fn every_command_runs() {
     let server = RedisServer::plain(Flavor::default());
+    server.cmd(&[b"SET", b"cart:1", b"two lanterns"]);
+    let home = Home::new();
+    let file = home.path().join(FILE).display().to_string();
     let mut ran = 0;
     for command in commands(&readme()) {
         let words: Vec<&str> = command.split_whitespace().collect();
@@ -102,9 +107,11 @@ fn every_command_runs() {
             ["cachedeck", EXAMPLE] => shows_the_dashboard(&server.url()),
             ["cachedeck", rest @ ..] => {
                 let url = server.url();
-                let args = rest
-                    .iter()
-                    .map(|word| if *word == EXAMPLE { url.as_str() } else { word });
+                let args = rest.iter().map(|word| match *word {
+                    EXAMPLE => url.as_str(),
+                    FILE => file.as_str(),
+                    word => word,
+                });
                 cachedeck(args).succeeds();
             }
             [script] => is_a_script(script),

@@ -39,6 +39,8 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     Scan,
+    /// From a snapshot: all keys, of one moment.
+    Rdb,
     /// From random places of the keyspace: every figure has an interval.
     Sample,
     /// From the server's own counts alone: no key was asked about.

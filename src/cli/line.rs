@@ -442,7 +442,7 @@ mod tests {
         let table = [
             ("local inof",             "error: `inof` is no command / hint: did you mean `info`?"),
             ("local frobnicate",       "error: `frobnicate` is no command / hint: `cachedeck --help` lists the commands"),
-            ("local snapshot",         "error: `snapshot` needs to know what to do: create or fetch or verify or diff or restore or list or rewrite or status / hint: `cachedeck snapshot create --help` explains it"),
+            ("local snapshot",         "error: `snapshot` needs to know what to do: create or fetch or verify or inspect or diff or restore or list or rewrite or status / hint: `cachedeck snapshot create --help` explains it"),
             ("snapshot statsu",        "error: `snapshot statsu` is no command / hint: did you mean `snapshot status`?"),
             ("-a secret info",         "error: there is no -a: a password on the command line is in the process list / hint: use --askpass, --password-file FILE, --password-env VARIABLE or REDISCLI_AUTH"),
             ("info --password=secret", "error: there is no --password: a password on the command line is in the process list / hint: use --askpass, --password-file FILE, --password-env VARIABLE or REDISCLI_AUTH"),

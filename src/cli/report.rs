@@ -110,7 +110,7 @@ impl Shown<'_> {
 
     fn is_exact(&self) -> bool {
         let report = self.report;
-        report.via == Via::Scan
+        matches!(report.via, Via::Scan | Via::Rdb)
             && report.coverage.is_complete
             && report.keys.is_exact()
             && report.prefix_error.is_none()

@@ -7,7 +7,9 @@ use crate::engine::file::{FileServer, FileWalk};
 use crate::engine::memcached::{
     MemcachedHot, MemcachedServer, MemcachedTake, MemcachedWalk, TakeAsk,
 };
-use crate::engine::redis::{RedisDraws, RedisFetch, RedisHot, RedisServer, RedisWalk};
+use crate::engine::redis::{
+    DigestAsk, RedisDigests, RedisDraws, RedisFetch, RedisHot, RedisServer, RedisWalk,
+};
 use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
 use crate::model::{
@@ -193,6 +195,24 @@ impl Server {
             ))),
             Self::File(_) => Err(Fault::Missing(Missing("this is a snapshot already".into()))),
             Self::Memcached(server) => server.take(ask).await,
+        }
+    }
+}
+
+impl Server {
+    /// Begins to digest all values, to hold them against a snapshot or another server.
+    ///
+    /// # Errors
+    /// When it has items instead, or cannot say which databases it has.
+    pub async fn digests(&self, ask: DigestAsk) -> Result<RedisDigests, Fault> {
+        match self {
+            Self::Redis(server) => server.digests(ask).await,
+            Self::Memcached(_) => Err(Fault::Missing(Missing(
+                "Memcached has items, which are taken one by one".to_owned(),
+            ))),
+            Self::File(_) => Err(Fault::Missing(Missing(
+                "a file is read as it is".to_owned(),
+            ))),
         }
     }
 }

@@ -135,6 +135,10 @@ impl Fault {
             Self::Unreachable { .. } => {
                 Some("is the server running, and is the address right?".into())
             }
+            Self::Timeout {
+                doing: "sending its data",
+                ..
+            } => Some("a server that is busy may need longer: --stall 5m".into()),
             Self::Timeout { .. } => Some(
                 "is a firewall between, or the server busy? a longer `timeout` can be set".into(),
             ),

@@ -9,6 +9,7 @@ mod apply;
 mod bookmark;
 mod card;
 mod commands;
+mod digests;
 mod draws;
 mod fetch;
 mod hot;
@@ -25,6 +26,7 @@ mod reader;
 mod repeats;
 mod reply;
 mod resp;
+mod restore;
 mod sample;
 #[cfg(test)]
 mod scripted;
@@ -46,7 +48,7 @@ use crate::engine::redis::link::{Common, Link};
 use crate::engine::redis::lookups::Seen;
 use crate::engine::redis::reply::{Refusal, bytes, count, word};
 use crate::engine::redis::sample::Taken;
-use crate::engine::{Backend, Draws, Fault, Walk};
+use crate::engine::{Backend, Draws, Fault, Progress, Walk};
 use crate::guard::Permit;
 use crate::model::{
     Account, Bytes, Change, Clients, Counters, Database, Engine, Features, FetchAsk, HotAsk,
@@ -54,6 +56,7 @@ use crate::model::{
     UnixMs, Value, WalkAsk, Window,
 };
 
+pub use digests::{DigestAsk, DigestTally, RedisDigests};
 pub use draws::RedisDraws;
 pub use fetch::RedisFetch;
 pub use hot::RedisHot;
@@ -160,11 +163,35 @@ impl Backend for RedisServer {
     }
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {
-        apply::apply(&self.0, permit).await
+        apply::apply(&self.0, permit, &Progress::silent()).await
+    }
+
+    async fn apply_telling(&self, permit: Permit, progress: &Progress) -> Result<Outcome, Fault> {
+        apply::apply(&self.0, permit, progress).await
     }
 }
 
 impl Core {
+    /// The same server, looked at in this database.
+    fn in_database(self: &Arc<Self>, database: u32) -> Arc<Self> {
+        if self.target.database == database {
+            return Arc::clone(self);
+        }
+        let target = Target {
+            database,
+            ..self.target.clone()
+        };
+        Arc::new(Self {
+            probe: Link::to(target.clone(), Arc::clone(&self.common)),
+            work: Link::to(target.clone(), Arc::clone(&self.common)),
+            known: Known::default(),
+            bookmarks: Bookmarks::default(),
+            began: self.began,
+            common: Arc::clone(&self.common),
+            target,
+        })
+    }
+
     async fn sample(&self) -> Result<Sample, Fault> {
         let answer = self.probe.ask(&[cmd("INFO")]).await?;
         let round_trip = answer.took;

@@ -410,7 +410,7 @@ impl Surveyor {
             Err(fault) => tracing::debug!(%fault, "the server's own account is not known"),
         }
         let mut source = match ask.via {
-            Via::Scan => Source::Walk(walked.walk(ask.walk.clone()).await?),
+            Via::Scan | Via::Rdb => Source::Walk(walked.walk(ask.walk.clone()).await?),
             Via::Stats => return Ok(()),
             Via::Sample => Source::Draws(Box::new(walked.draws(ask.walk.clone()).await?)),
         };

@@ -11,6 +11,11 @@ pub struct Restore {
     pub source: PathBuf,
     /// A glob; only keys that match it are brought back.
     pub pattern: Option<Vec<u8>>,
+    /// The database of the file; the only one, or the first, where none is named.
+    pub from_database: Option<u32>,
+    /// Hand values to the server as they stand in the file. Without it they are read and built anew by
+    /// plain commands, which the server checks itself.
+    pub trusts_payload: bool,
     pub conflict: Conflict,
     pub verify: Verify,
     pub pace: Pace,
@@ -99,6 +104,8 @@ impl Restore {
         Self {
             source,
             pattern: None,
+            from_database: None,
+            trusts_payload: false,
             conflict,
             verify: Verify::default(),
             pace: Pace::default(),

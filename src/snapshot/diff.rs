@@ -6,12 +6,15 @@
 //! other, some at once. A partition that would still be too large is gone over in slices. So memory
 //! depends on neither number of keys, and no key is compared by its hash alone.
 //!
-//! Values are compared by a digest of 128 bits, which whoever feeds the sides computes.
+//! Values are compared by a digest of 128 bits, which whoever feeds the sides computes: [`digest`] for
+//! what is bytes alone, [`digest_value`] for what a snapshot holds.
 
 mod join;
 mod side;
+mod snapshot;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::time::Duration;
 
@@ -21,6 +24,11 @@ use crate::model::{Bytes, UnixMs};
 
 pub use join::join;
 pub use side::Side;
+pub use snapshot::{FromSnapshot, SnapshotAsk, kind_number, kind_word, made_at, side_of_snapshot};
+pub use value::{Digested, digest_value};
+
+/// The digest of a value that could not be read: it differs from none.
+pub const UNREAD: u128 = 0;
 
 /// A key of one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +37,7 @@ pub struct Record<'a> {
     pub space: u32,
     pub key: &'a [u8],
     pub facts: Facts,
-    /// Of the value, by [`digest`] or a [`Digest`].
+    /// Of the value, by [`digest`], [`digest_value`] or a [`Digest`]; or [`UNREAD`].
     pub digest: u128,
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 
 use crate::common::certs::Certs;
-use crate::common::program::{BINARY, Call, Home, Run, Running};
+use crate::common::program::{BINARY, Call, Home, Run, Running, cachedeck};
 use crate::common::redis::{Flavor, Options, Primary, RedisServer, wait_until_in_step};
 use crate::common::scripted::{Answer, Script, ScriptedServer};
 use crate::common::wait;
@@ -31,6 +31,11 @@ fn seed(server: &RedisServer) {
         "DEBUG POPULATE 2000 filler 50",
     ] {
         server.run(words);
+    }
+    if server.flavor() == Flavor::Valkey {
+        // A copy for a replica of an older version could not hold this one.
+        server.run("HSET fields a 1 b 2");
+        server.run("HEXPIRE fields 100000 FIELDS 1 a");
     }
     let mut client = server.client();
     client.cmd(&[b"SELECT", b"3"]).expect("a database");
@@ -404,10 +409,14 @@ fn a_server_that_dies_meanwhile_ends_it() {
 /// A server of our own words, which answers a request for a copy so.
 fn scripted(answer: Answer) -> ScriptedServer {
     let ok = || Answer::Bytes(b"+OK\r\n".to_vec());
+    let unknown = || Answer::Bytes(b"-ERR unknown command\r\n".to_vec());
     let info = b"$9\r\nredis:1\r\n\r\n".to_vec();
     ScriptedServer::start(
         Script::new()
             .on("PSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n", answer)
+            .on("$7\r\nCOMMAND\r\n$4\r\nINFO\r\n", unknown())
+            .on("$6\r\nWHOAMI\r\n", unknown())
+            .on("$6\r\nCONFIG\r\n", unknown())
             .on("$4\r\nINFO\r\n", Answer::Bytes(info))
             .on("REPLCONF", ok())
             .on("$4\r\nPING\r\n", Answer::Bytes(b"+PONG\r\n".to_vec()))
@@ -457,4 +466,37 @@ fn a_transfer_that_stalls_is_given_up() {
         run.err()
     );
     assert_eq!(names(&room), [""; 0]);
+}
+
+#[test]
+fn a_copy_is_analysed_while_it_comes_and_leaves_no_file() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        let script = "for n = 1, 3000 do redis.call('SET', 'user:' .. n .. ':name', n) end \
+                      for n = 1, 500 do redis.call('HSET', 'cart:' .. n, 'a', n) end \
+                      for n = 1, 100 do redis.call('EXPIRE', 'cart:' .. n, 1000) end";
+        assert!(!server.cmd(&[b"EVAL", script.as_bytes(), b"0"]).is_error());
+        let walked = cachedeck([&server.url(), "analyze", "--full-speed", "-o", "json"]);
+        let copied = cachedeck([&server.url(), "analyze", "--via", "rdb", "-o", "json"]);
+        walked.succeeds();
+        copied.succeeds();
+        let (walked, copied) = (walked.json()["data"].clone(), copied.json()["data"].clone());
+        assert_eq!(
+            (&copied["via"], &copied["exact"]),
+            (&"rdb".into(), &true.into())
+        );
+        for field in ["keys", "exact"] {
+            assert_eq!(walked[field], copied[field]);
+        }
+        assert_eq!(walked["ttl"]["without"], copied["ttl"]["without"]);
+        let row = |data: &serde_json::Value| {
+            let rows = data["prefixes"].as_array().expect("rows").iter();
+            let mut rows = rows.filter(|row| row["prefix"] == "user:*:name");
+            rows.next().expect("the pattern")["keys"].clone()
+        };
+        assert_eq!(row(&walked), row(&copied));
+        // Nothing was asked key by key.
+        let stats = server.cmd(&[b"INFO", b"commandstats"]);
+        assert!(stats.text().contains("psync"));
+    }
 }

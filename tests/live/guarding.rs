@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cachedeck::engine::{Backend, Server};
-use cachedeck::model::{Change, Key, TtlWish, WalkAsk, Window};
+use cachedeck::model::{Change, Job, Key, TtlWish, WalkAsk, Window};
 
 use super::bench::{backend, run, sample, walked};
 use crate::common::memcached::{self, MemcachedServer};
@@ -20,6 +20,7 @@ const REDIS_READS: &[&str] = &[
     "CLIENT SETINFO",
     "CLIENT SETNAME",
     "COMMAND INFO",
+    "CONFIG GET",
     "DBSIZE",
     "EXISTS",
     "GETRANGE",
@@ -88,10 +89,7 @@ async fn tour(server: &Server) {
     for change in [Change::Delete { keys }, Change::Snapshot] {
         server.preview(&change).await.expect("a preview");
     }
-    server
-        .preflight(cachedeck::model::Job::Snapshot)
-        .await
-        .expect("a preflight");
+    server.preflight(Job::Snapshot).await.expect("a preflight");
     sample(server).await;
 }
 
@@ -120,7 +118,7 @@ fn commands(mut sent: &[u8]) -> Vec<Vec<String>> {
 /// The command as it stands in the list above.
 fn title(words: &[String]) -> String {
     let name = words[0].to_ascii_uppercase();
-    let families = ["ACL", "CLIENT", "COMMAND", "MEMORY", "OBJECT"];
+    let families = ["ACL", "CLIENT", "COMMAND", "CONFIG", "MEMORY", "OBJECT"];
     if families.contains(&name.as_str()) {
         format!("{name} {}", words[1].to_ascii_uppercase())
     } else {

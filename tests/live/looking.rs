@@ -1,7 +1,7 @@
 //! Looking changes nothing: a server that was browsed equals its twin that nobody looked at.
 
 use cachedeck::engine::{Backend, Server};
-use cachedeck::model::{Key, WalkAsk, Window};
+use cachedeck::model::{Job, Key, WalkAsk, Window};
 
 use super::bench::{backend, run, sample, walked};
 use crate::common::memcached::{self, MemcachedServer};
@@ -69,10 +69,9 @@ fn look_around(server: &RedisServer, opens_values: bool) -> (Option<u64>, Option
         if opens_values {
             open_all(&server, &names).await;
         }
-        server
-            .preflight(cachedeck::model::Job::Snapshot)
-            .await
-            .expect("a preflight");
+        for job in [Job::Snapshot, Job::RewriteAof, Job::Fetch] {
+            server.preflight(job).await.expect("a preflight");
+        }
         let shown = sample(&server).await.counters;
         (shown.hits, shown.misses)
     })

@@ -6,7 +6,7 @@ use cachedeck::analysis::{AnalysisAsk, Via};
 use cachedeck::engine::SurveyAsk;
 use cachedeck::engine::worker::{Query, Report, SessionState, SurveyStep, Ticket, WalkStep};
 use cachedeck::engine::{Backend, Fault, Kind};
-use cachedeck::model::{Break, History, Key, Limits, Pace, Target, WalkAsk, Wants, Window};
+use cachedeck::model::{Break, History, Job, Key, Limits, Pace, Target, WalkAsk, Wants, Window};
 
 use super::bench::{backend, run, sample, target};
 use crate::common::desk::Desk;
@@ -213,8 +213,8 @@ fn a_changed_password_is_said_and_not_tried_in_a_storm() {
         for number in 0..20 {
             desk.ask(Query::SampleNow);
             desk.ask(Query::Preflight {
-                job: cachedeck::model::Job::Snapshot,
                 ticket: Ticket(number),
+                job: Job::Snapshot,
             });
         }
         let error = desk.wait_for("the last answer", |report| match report {

@@ -24,7 +24,7 @@ fn a_snapshot_is_followed_to_its_success() {
         let mut pty = open_up(&home, &server.url(), &OFTEN);
         ask(&mut pty);
         pty.wait_for("the snapshot is written");
-        pty.wait_for("written, ok, saved");
+        pty.wait_for("snapshot     ok, took");
         assert!(server.directory().join("dump.rdb").exists());
         leave(pty);
     }

@@ -50,7 +50,7 @@ fn analysed(via: Via) -> Box<Analysed> {
     let hostile = "evil\u{202e}\u{1b}[2J".to_owned();
     analysis.take(&key(&hostile, KeyKind::Hash, Some(30), 5_000_000), NOW);
     let of = match via {
-        Via::Scan => 1_201,
+        Via::Scan | Via::Rdb => 1_201,
         Via::Sample | Via::Stats => 1_203_991,
     };
     let circumstances = Circumstances {

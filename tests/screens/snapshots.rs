@@ -31,7 +31,7 @@ fn preflight() -> Preflight {
 
 fn opened(screen: Screen) -> Screen {
     let mut screen = screen.with(redis_up()).press("3");
-    let Some(Query::Preflight { ticket }) = screen.asked() else {
+    let Some(Query::Preflight { ticket, .. }) = screen.asked() else {
         panic!("no preflight was asked for");
     };
     screen.tell(Report::Preflight {
@@ -62,10 +62,7 @@ fn accepted() -> Screen {
         _ => None,
     });
     let (ticket, permit) = apply.unwrap();
-    let outcome = Outcome::Snapshot(SnapshotState::Running {
-        progress: None,
-        elapsed: None,
-    });
+    let outcome = Outcome::Snapshot(SnapshotState::BEGUN);
     permit.close(Ok(&outcome)).unwrap();
     screen.tell(Report::Applied {
         ticket,
@@ -121,7 +118,11 @@ fn a_snapshot_is_written_only_when_proven() {
         persistence.last_cow = Some(Bytes(1 << 20));
     }));
     let shown = screen.shown();
-    assert!(shown.contains("written, ok, saved 10:19:59"), "{shown}");
+    assert!(
+        shown.contains("10:19:59  snapshot     ok, took 4s"),
+        "{shown}"
+    );
+    assert!(shown.contains("by you@here"), "{shown}");
     picture!("snapshots_done", shown);
 }
 
@@ -138,7 +139,7 @@ fn a_failed_snapshot_says_so() {
 #[test]
 fn a_preflight_that_fails_says_why() {
     let mut screen = Screen::of(80, 24).with(redis_up()).press("3");
-    let Some(Query::Preflight { ticket }) = screen.asked() else {
+    let Some(Query::Preflight { ticket, .. }) = screen.asked() else {
         panic!("no preflight was asked for");
     };
     screen.tell(Report::Preflight {
@@ -162,4 +163,75 @@ fn a_check_is_made_anew_when_what_the_server_is_busy_with_changes() {
     assert!(matches!(screen.asked(), Some(Query::Preflight { .. })));
     screen.tell(reading(3, |_| {}));
     assert!(matches!(screen.asked(), Some(Query::Preflight { .. })));
+}
+
+#[test]
+fn somebody_elses_snapshot_is_followed_and_remembered() {
+    let mut screen = opened(Screen::of(80, 24));
+    screen.tell(reading(1, |persistence| {
+        saving(persistence);
+        persistence.copied = Some(Bytes(3 << 20));
+    }));
+    picture!("snapshots_of_others", screen.shown());
+    assert!(screen.shown().contains("somebody else's"));
+    screen.tell(reading(2, |persistence| {
+        persistence.last_save = Some(UnixMs(NOW.0 - 1_000));
+    }));
+    let shown = screen.shown();
+    assert!(!shown.contains("saving (some"), "{shown}");
+    assert_eq!(shown.matches("by somebody else").count(), 2, "{shown}");
+}
+
+#[test]
+fn a_copy_for_a_replica_is_no_failed_snapshot() {
+    let mut screen = opened(Screen::of(80, 24));
+    screen.tell(reading(1, saving));
+    screen.tell(reading(2, |_| {}));
+    let shown = screen.shown();
+    assert!(
+        !shown.contains("FAILED") && !shown.contains("saving (some"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_rewrite_is_proposed_where_there_is_an_append_only_file() {
+    let mut screen = opened(Screen::of(80, 24)).press("a");
+    let Some(Query::Preview { change, .. }) = screen.asked() else {
+        panic!("no preview was asked for");
+    };
+    assert_eq!(change, Change::RewriteAof);
+    let mut screen = opened(Screen::of(80, 24));
+    screen.tell(reading(1, |persistence| persistence.aof = None));
+    let screen = screen.press("a");
+    assert!(screen.shown().contains("is off"), "{}", screen.shown());
+}
+
+#[test]
+fn failing_and_stale_snapshots_stand_in_the_header() {
+    let header = |width, change: fn(&mut Persistence)| {
+        let mut screen = Screen::of(width, 24).with(redis_up());
+        screen.tell(reading(1, change));
+        screen.shown().lines().next().unwrap_or_default().to_owned()
+    };
+    let failed = |persistence: &mut Persistence| {
+        persistence.last_status = Some(SaveStatus::Failed);
+    };
+    assert!(
+        header(80, failed).contains("SAVE FAILED"),
+        "{}",
+        header(80, failed)
+    );
+    assert!(
+        header(40, failed).contains("SAVE!"),
+        "{}",
+        header(40, failed)
+    );
+    let stale = |persistence: &mut Persistence| {
+        persistence.aof = None;
+        persistence.last_save = Some(UnixMs(NOW.0 - 3 * 86_400_000));
+    };
+    assert!(header(80, stale).contains("OLD"), "{}", header(80, stale));
+    let fine = |_: &mut Persistence| {};
+    assert!(!header(80, fine).contains("SAVE"), "{}", header(80, fine));
 }

@@ -1,6 +1,8 @@
 //! `analyze`: what a whole keyspace consists of.
 
+mod fetched;
 mod keeper;
+pub mod perused;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +30,8 @@ use crate::model::{Bytes, Target, WalkAsk, Wants, parse_duration, units};
 /// (`user:*:profile`). The keyspace is walked on a budget of 5 % of a core of the
 /// server; --full-speed lifts it, and --via sample draws keys at random and tells
 /// within which interval the truth lies; --via stats prints at once what the
-/// server counts by itself, which stands in every other report, too. Nothing is changed, idle times and
+/// server counts by itself, which stands in every other report, too; --via rdb
+/// fetches a copy of one moment, which costs a fork and no walk. Nothing is changed, idle times and
 /// frequencies stay as they are; our questions add to the server's count of hits,
 /// and the report says by how much. Ctrl-C prints what was seen so far.
 ///
@@ -122,6 +125,8 @@ pub struct PrefixArgs {
 enum Way {
     /// All keys, one after the other
     Scan,
+    /// A copy of all databases, fetched as a replica fetches it and read while it comes
+    Rdb,
     /// Keys drawn at random, with the interval that holds the truth
     Sample,
     /// What the server counts by itself; no key is asked
@@ -160,6 +165,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         },
         via: match args.via {
             Way::Scan => Via::Scan,
+            Way::Rdb => return fetched::run(call, &args, kept.as_ref()),
             Way::Sample => Via::Sample,
             Way::Stats => Via::Stats,
         },

@@ -12,7 +12,8 @@ use crate::cli::{Call, Failure, Next};
 /// Uses valkey-server or redis-server and memcached, as found on PATH, in a
 /// temporary directory with gentle traffic. When the dashboard is left, the
 /// servers end and nothing stays behind. Where there is no terminal, prints the
-/// overview of each server once instead.
+/// overview of each server once instead. Without any server, or with --offline,
+/// a bundled snapshot of the same data is opened.
 ///
 /// Example:
 ///
@@ -25,6 +26,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FILE")]
     pub server_bin: Option<PathBuf>,
 
+    /// Start no server: open the bundled snapshot
+    #[arg(long, conflicts_with = "server_bin")]
+    pub offline: bool,
+
     #[command(flatten)]
     pub open: OpenArgs,
 }
@@ -34,6 +39,7 @@ pub struct DemoArgs {
 pub struct DemoCall {
     /// The program to start, instead of those on PATH.
     pub server_bin: Option<PathBuf>,
+    pub is_offline: bool,
     /// Without a terminal the overviews are printed instead.
     pub has_screen: bool,
     /// A session without targets: the demo's servers become its targets.
@@ -48,6 +54,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: DemoArgs = call.args();
     Ok(Next::Demo(Box::new(DemoCall {
         server_bin: args.server_bin,
+        is_offline: args.offline,
         has_screen: open::needs_screen().is_ok(),
         session: open::session(call, Vec::new())?,
     })))

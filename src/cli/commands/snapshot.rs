@@ -1,6 +1,6 @@
 //! `snapshot …`: trigger one, follow it, fetch one as a file, look into it, bring it back, look back.
 
-mod begun;
+pub mod begun;
 pub mod create;
 pub mod diff;
 pub mod fetch;

@@ -111,6 +111,7 @@ fn own_counts(shown: &Shown) -> Value {
 pub fn via(via: Via) -> &'static str {
     match via {
         Via::Scan => "scan",
+        Via::Rdb => "rdb",
         Via::Sample => "sample",
         Via::Stats => "stats",
     }

@@ -8,7 +8,6 @@
 //! The whole file is read and checked before the first item is sent. How far it came is noted in a
 //! journal, so that a restore that broke off can go on.
 
-mod journal;
 mod readback;
 mod source;
 mod writing;

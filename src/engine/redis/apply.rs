@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use ::redis::{Cmd, Value as Wire, cmd};
 
-use crate::engine::Fault;
 use crate::engine::redis::info::Info;
 use crate::engine::redis::link::{about, command};
-use crate::engine::redis::plan::{NO_RESTORE, impossible, ttl_command};
+use crate::engine::redis::plan::{impossible, ttl_command};
 use crate::engine::redis::reply::{Refusal, Reply, bytes, word};
-use crate::engine::redis::{Core, now};
+use crate::engine::redis::{Core, now, restore};
+use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
-use crate::model::{Change, Feature, Key, KeyOutcome, Missing, Outcome, SnapshotState, TtlWish};
+use crate::model::{Change, Feature, Key, KeyOutcome, Outcome, SnapshotState, TtlWish};
 
 /// Keys in one flight. What is lost when a connection breaks is at most this many answers.
 const CHUNK: usize = 200;
 
-pub async fn apply(core: &Core, permit: Permit) -> Result<Outcome, Fault> {
-    let done = carry_out(core, &permit).await;
+pub async fn apply(core: &Core, permit: Permit, progress: &Progress) -> Result<Outcome, Fault> {
+    let done = carry_out(core, &permit, progress).await;
     let closed = match &done {
         Ok(outcome) => permit.close(Ok(outcome)),
         Err(fault) => permit.close(Err(&fault.to_string())),
@@ -30,7 +30,7 @@ pub async fn apply(core: &Core, permit: Permit) -> Result<Outcome, Fault> {
     done
 }
 
-async fn carry_out(core: &Core, permit: &Permit) -> Result<Outcome, Fault> {
+async fn carry_out(core: &Core, permit: &Permit, progress: &Progress) -> Result<Outcome, Fault> {
     match permit.change() {
         Change::SetTtl { keys, wish } => {
             if let Some(why) = impossible(*wish, now()) {
@@ -43,7 +43,10 @@ async fn carry_out(core: &Core, permit: &Permit) -> Result<Outcome, Fault> {
         }
         Change::Delete { keys } => delete(core, permit, keys).await,
         Change::Snapshot => snapshot(core, permit).await,
-        Change::Restore(_) => Err(Fault::Missing(Missing(NO_RESTORE.into()))),
+        Change::Restore(wish) => {
+            let report = restore::restore(core, wish, permit, progress).await?;
+            Ok(Outcome::Restored(Box::new(report)))
+        }
         Change::RewriteAof => rewrite(core, permit).await,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The server's own `readonly` flag is no measure: `KEYS`, `TOUCH` and `PFCOUNT` carry it, and
 //! `CONFIG SET` carries neither it nor `write`. So there is one list of what we read with, one of
-//! what a permit covers, and what is on neither is not sent.
+//! what a permit covers, and what is on neither is not sent. Conversations with words of their own (a
+//! walk, listening, a copy of everything) have closed lists of them, and cannot say anything else.
 
 use ::redis::{Cmd, Value};
 
@@ -88,6 +89,7 @@ const READING: &[Reading] = &[
     family("OBJECT",  "IDLETIME", Counted(Nil)),
     family("OBJECT",  "FREQ",     Counted(Nil)),
     // Their values.
+    reads("DUMP",     Counted(Nil)),
     reads("STRLEN",   Counted(Never)),
     reads("GETRANGE", Counted(Never)),
     reads("LLEN",     Counted(Number(0))),
@@ -112,6 +114,26 @@ const CHANGING: &[(&str, &str)] = &[
     ("delete",   "DEL"),
     ("snapshot", "BGSAVE"),
     ("rewrite-aof", "BGREWRITEAOF"),
+    ("restore",  "RESTORE"),
+    ("restore",  "SET"),
+    ("restore",  "APPEND"),
+    ("restore",  "RPUSH"),
+    ("restore",  "SADD"),
+    ("restore",  "ZADD"),
+    ("restore",  "HSET"),
+    ("restore",  "HDEL"),
+    ("restore",  "HPEXPIREAT"),
+    ("restore",  "XADD"),
+    ("restore",  "XSETID"),
+    ("restore",  "XGROUP"),
+    ("restore",  "XCLAIM"),
+    ("restore",  "PEXPIRE"),
+    ("restore",  "PEXPIREAT"),
+    ("restore",  "PERSIST"),
+    ("restore",  "RENAME"),
+    ("restore",  "RENAMENX"),
+    // What was built and is not wanted any more.
+    ("restore",  "DEL"),
 ];
 
 /// The entry of a reading command; `None` when it needs a permit.

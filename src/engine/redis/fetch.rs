@@ -22,6 +22,7 @@ use crate::engine::redis::{Core, stranger};
 use crate::engine::{Fault, Poured};
 use crate::model::{Bytes, FetchAsk, FetchOrigin, FetchProgress};
 
+use service::Facts;
 pub use service::{Service, withheld};
 
 /// What is said on the way to a copy. There is nothing else.
@@ -29,6 +30,9 @@ pub use service::{Service, withheld};
 enum Step {
     /// We understand data whose length is not known beforehand.
     TakesMarks,
+    /// We understand what this version of Valkey writes. Who says nothing is taken for older than all,
+    /// and from version 9 on gets no copy at all where hash fields have TTLs.
+    Version,
     /// We want the snapshot alone, not what is written meanwhile.
     SnapshotOnly,
     Psync,
@@ -37,18 +41,19 @@ enum Step {
 }
 
 impl Step {
-    fn words(self) -> &'static [&'static [u8]] {
+    fn words(self, version: &str) -> Vec<&[u8]> {
         match self {
-            Self::TakesMarks => &[b"REPLCONF", b"capa", b"eof"],
-            Self::SnapshotOnly => &[b"REPLCONF", b"rdb-only", b"1"],
-            Self::Psync => &[b"PSYNC", b"?", b"-1"],
-            Self::Sync => &[b"SYNC"],
+            Self::TakesMarks => vec![b"REPLCONF", b"capa", b"eof"],
+            Self::Version => vec![b"REPLCONF", b"version", version.as_bytes()],
+            Self::SnapshotOnly => vec![b"REPLCONF", b"rdb-only", b"1"],
+            Self::Psync => vec![b"PSYNC", b"?", b"-1"],
+            Self::Sync => vec![b"SYNC"],
         }
     }
 
     fn title(self) -> &'static str {
         match self {
-            Self::TakesMarks | Self::SnapshotOnly => "REPLCONF",
+            Self::TakesMarks | Self::Version | Self::SnapshotOnly => "REPLCONF",
             Self::Psync => "PSYNC",
             Self::Sync => "SYNC",
         }
@@ -61,7 +66,7 @@ pub struct RedisFetch {
     stream: Stream,
     allowance: Allowance,
     place: String,
-    service: Option<&'static Service>,
+    facts: Facts,
     stall: Duration,
     step: Step,
     transfer: Transfer,
@@ -79,7 +84,7 @@ impl RedisFetch {
         let mut fetch = Self {
             stream,
             allowance,
-            service: Service::of(core).await,
+            facts: Facts::of(core).await,
             place,
             stall: ask.stall,
             step: Step::Psync,
@@ -88,6 +93,9 @@ impl RedisFetch {
         // Courtesies: who does not know them, or may not say them, gets the copy all the same.
         let limit = core.target.limits.reply;
         fetch.introduce(Step::TakesMarks, limit).await?;
+        if fetch.facts.version.is_some() {
+            fetch.introduce(Step::Version, limit).await?;
+        }
         let is_snapshot_only = fetch.introduce(Step::SnapshotOnly, limit).await?;
         fetch.transfer = Transfer::introduced(is_snapshot_only);
         fetch.say(Step::Psync).await?;
@@ -163,7 +171,7 @@ impl RedisFetch {
             return self.say(Step::Sync).await;
         }
         // The request is what people look for, not what was tried when it was unknown.
-        Err(withheld(self.service, &self.place, refusal))
+        Err(withheld(self.facts.service, &self.place, refusal))
     }
 
     async fn introduce(&mut self, step: Step, limit: Duration) -> Result<bool, Fault> {
@@ -179,7 +187,8 @@ impl RedisFetch {
 
     async fn say(&mut self, step: Step) -> Result<(), Fault> {
         let mut writer = Writer::default();
-        writer.command(step.words());
+        let version = self.facts.version.as_deref().unwrap_or_default();
+        writer.command(&step.words(version));
         // How long a copy is nobody knows; what is kept of it in memory is bounded elsewhere.
         self.allowance.refill(u64::MAX);
         self.step = step;

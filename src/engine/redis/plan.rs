@@ -6,10 +6,8 @@ use crate::engine::Fault;
 use crate::engine::redis::info::Info;
 use crate::engine::redis::link::{about, command};
 use crate::engine::redis::reply::{Reply, bytes};
-use crate::engine::redis::{Core, card, now, preflight};
-use crate::model::{Change, Job, Key, Missing, Preview, Ttl, TtlWish, UnixMs, Verdict};
-
-pub const NO_RESTORE: &str = "a file of Memcached items cannot be restored into this server";
+use crate::engine::redis::{Core, card, now, preflight, restore};
+use crate::model::{Change, Job, Key, Preview, Ttl, TtlWish, UnixMs, Verdict};
 
 /// Commands that are shown of many.
 const SHOWN: usize = 5;
@@ -20,7 +18,7 @@ pub async fn preview(core: &Core, change: &Change) -> Result<Preview, Fault> {
     match change {
         Change::Snapshot => job(core, Job::Snapshot).await,
         Change::RewriteAof => job(core, Job::RewriteAof).await,
-        Change::Restore(_) => Err(Fault::Missing(Missing(NO_RESTORE.into()))),
+        Change::Restore(wish) => restore::foresee(core, wish).await,
         Change::SetTtl { keys, wish } => {
             let mut preview = of_keys(core, keys).await?;
             preview.stops.extend(impossible(*wish, now()));
@@ -131,17 +129,22 @@ fn look_at_role(looked: &mut Looked, reply: Option<Reply>) {
         return;
     };
     let info = Info::parse(&bytes(reply).unwrap_or_default());
+    look_at_role_of(&info, &mut looked.stops, &mut looked.cautions);
+}
+
+/// The same with what the server says of its replication.
+pub fn look_at_role_of(info: &Info, stops: &mut Vec<String>, cautions: &mut Vec<String>) {
     if info.text("role") != Some("slave") {
         return;
     }
     let host = info.text("master_host").unwrap_or("?");
     let port = info.text("master_port").unwrap_or("?");
     if info.flag("slave_read_only") == Some(false) {
-        looked.cautions.push(format!(
+        cautions.push(format!(
             "this is a replica: what is changed here is lost when it copies {host}:{port} anew"
         ));
     } else {
-        looked.stops.push(format!(
+        stops.push(format!(
             "this is a read-only replica; make the change on its primary {host}:{port}"
         ));
     }
@@ -241,7 +244,7 @@ fn command_line(name: &str, key: &Key, argument: Option<i64>) -> String {
 }
 
 /// Bytes in the quotes of redis-cli: what is shown can be pasted there and means the same bytes.
-fn quoted(bytes: &[u8]) -> String {
+pub fn quoted(bytes: &[u8]) -> String {
     let mut quoted = String::from("\"");
     for byte in bytes {
         match byte {

@@ -14,6 +14,8 @@ pub enum Question {
     Idle,
     Frequency,
     Encoding,
+    /// All of it, as `RESTORE` takes it.
+    Value,
     Length(Elements),
 }
 
@@ -52,6 +54,7 @@ impl Question {
             Self::Idle => &["OBJECT", "IDLETIME"],
             Self::Frequency => &["OBJECT", "FREQ"],
             Self::Encoding => &["OBJECT", "ENCODING"],
+            Self::Value => &["DUMP"],
             Self::Length(Elements::Hash) => &["HLEN"],
             Self::Length(Elements::List) => &["LLEN"],
             Self::Length(Elements::Set) => &["SCARD"],
@@ -69,6 +72,7 @@ impl Question {
             Self::Idle => b"*3\r\n$6\r\nOBJECT\r\n$8\r\nIDLETIME\r\n",
             Self::Frequency => b"*3\r\n$6\r\nOBJECT\r\n$4\r\nFREQ\r\n",
             Self::Encoding => b"*3\r\n$6\r\nOBJECT\r\n$8\r\nENCODING\r\n",
+            Self::Value => b"*2\r\n$4\r\nDUMP\r\n",
             Self::Length(Elements::Hash) => b"*2\r\n$4\r\nHLEN\r\n",
             Self::Length(Elements::List) => b"*2\r\n$4\r\nLLEN\r\n",
             Self::Length(Elements::Set) => b"*2\r\n$5\r\nSCARD\r\n",
@@ -86,6 +90,7 @@ impl Question {
             Self::Idle => "idle",
             Self::Frequency => "frequency",
             Self::Encoding => "encoding",
+            Self::Value => "value",
             Self::Length(_) => "elements",
         }
     }
@@ -170,6 +175,12 @@ impl Flight {
         self.title = "HOTKEYS GET";
     }
 
+    /// What the server's clock says.
+    pub fn time(&mut self) {
+        self.writer.command(&[b"TIME"]);
+        self.title = "TIME";
+    }
+
     pub fn size(&mut self) {
         self.writer.command(&[b"DBSIZE"]);
         self.title = "DBSIZE";
@@ -210,13 +221,14 @@ mod tests {
     use crate::engine::redis::commands::reading;
     use crate::engine::redis::link::command;
 
-    const ALL: [Question; 11] = [
+    const ALL: [Question; 12] = [
         Question::Kind,
         Question::Ttl,
         Question::Size,
         Question::Idle,
         Question::Frequency,
         Question::Encoding,
+        Question::Value,
         Question::Length(Elements::Hash),
         Question::Length(Elements::List),
         Question::Length(Elements::Set),

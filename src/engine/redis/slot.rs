@@ -7,7 +7,8 @@ pub fn of(key: &[u8]) -> u16 {
     crc16(hashed_part(key)) % SLOTS
 }
 
-fn hashed_part(key: &[u8]) -> &[u8] {
+/// What of a key decides about its slot.
+pub fn hashed_part(key: &[u8]) -> &[u8] {
     let Some(open) = key.iter().position(|byte| *byte == b'{') else {
         return key;
     };

@@ -25,6 +25,8 @@ pub enum TargetError {
     UnescapedPassword,
     #[error("it names no file")]
     NoFile,
+    #[error("the URL of a file names a host")]
+    FileHost,
     #[error("the URL names no host")]
     NoHost,
     #[error("the host is not a host name or an address")]
@@ -64,6 +66,7 @@ impl TargetError {
             }
             Self::Host => "names outside ASCII are written in their xn-- form",
             Self::Brackets => "write redis://[::1]:6379",
+            Self::FileHost => "write file:PATH, or file:///PATH from the root",
             Self::SocketHost => "write redis+unix:///path/to/redis.sock",
             Self::Fragment => {
                 "certificate checks are switched off only by `tls.insecure` of a profile"

@@ -207,10 +207,12 @@ fn is_snapshot_file(text: &str) -> bool {
 /// `file:PATH`, `file:///PATH`, or a path that ends as snapshots do.
 fn file(text: &str) -> Result<Target, TargetError> {
     let path = text.strip_prefix("file:").unwrap_or(text);
-    let path = path
-        .strip_prefix("//")
-        .filter(|rest| rest.starts_with('/'))
-        .unwrap_or(path);
+    let path = match path.strip_prefix("//") {
+        // What stands there may be a user and a password.
+        Some(rest) if !rest.starts_with('/') => return Err(TargetError::FileHost),
+        Some(rest) => rest,
+        None => path,
+    };
     if path.is_empty() {
         return Err(TargetError::NoFile);
     }
@@ -503,6 +505,7 @@ mod tests {
             assert_eq!(target.name, path);
         }
         assert!(matches!(parse("file:"), Err(TargetError::NoFile)));
+        assert!(matches!(parse("file://h/x"), Err(TargetError::FileHost)));
         assert!(!is_place("dump"));
     }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::snapshot::diff::side::{Kept, PARTITIONS, hash, read};
-use crate::snapshot::diff::{DiffAsk, Difference, Facts, Side, Tally, What};
+use crate::snapshot::diff::{DiffAsk, Difference, Facts, Side, Tally, UNREAD, What};
 
 /// More threads than this do not pay: they wait for memory.
 const THREADS: usize = 4;
@@ -237,7 +237,8 @@ impl Joiner<'_> {
 
     fn compare(&mut self, before: &Kept, after: &Kept) {
         let in_kind = before.facts.kind != after.facts.kind;
-        let in_value = before.digest != after.digest;
+        let is_read = before.digest != UNREAD && after.digest != UNREAD;
+        let in_value = is_read && before.digest != after.digest;
         let in_ttl = self.ends_differ(&before.facts, &after.facts);
         let (count, what) = match (in_kind || in_value, in_ttl) {
             (false, false) => {

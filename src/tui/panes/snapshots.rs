@@ -289,6 +289,14 @@ fn follow(cx: &mut Cx) {
         Watch::Rewrite(watch) => watch.state(&now, at),
     };
     if !running.state.is_decided() {
+        // One may follow on the other between two readings.
+        if let SnapshotState::Running {
+            elapsed: Some(elapsed),
+            ..
+        } = running.state
+        {
+            running.began = UnixMs(at.0 - since(Some(elapsed)));
+        }
         return;
     }
     let Some(running) = snapshots.running.take() else {

@@ -16,31 +16,36 @@ use crate::cli::output::{Answer, Envelope, Look, Output, Sheet};
 use crate::cli::pace::PaceArgs;
 use crate::cli::{Call, Failure, Next, output};
 use crate::model::{UnixMs, parse_duration, units};
-use crate::snapshot::diff::{Count, DiffAsk, Difference, Facts, Tally, What, join};
+use crate::snapshot::diff::{Count, DiffAsk, Difference, Facts, Tally, What, join, kind_word};
 
-use feeding::{Source, feed};
+use feeding::{FeedAsk, Source, feed};
 use prefixes::{Movers, Row};
 
 pub const COMMAND: &str = "snapshot diff";
 
 /// Compare two files or servers, key by key
 ///
-/// A and B are snapshot files, profiles or URLs of servers. Values are compared
-/// as a whole, by a digest of 128 bits; client flags count as well, and times to
-/// live when they differ by more than the tolerance. Exits with 1 when they
-/// differ. Prints the prefixes with the most differences; -o ndjson lists every
-/// key that differs, in no order.
+/// A and B are snapshot files (of Redis, Valkey, or items of Memcached; packed or
+/// not), profiles or URLs of servers. What changed since last night's snapshot is
+/// one command. Values are compared as a whole, by a digest of 128 bits that is
+/// the same in whatever form a server keeps them; types or client flags count as
+/// well, and times to live when they differ by more than the tolerance. All
+/// databases are compared, or the one that -n or a URL names. Exits with 1 when
+/// the two differ. Prints the prefixes with the most differences; -o ndjson lists
+/// every key that differs, in no order.
 ///
 /// It is exact whatever the size: keys are spread over temporary files by a hash
-/// of their names, and compared part by part.
+/// of their names, and compared part by part. What had expired by the time of the
+/// later side is left out of both, and counted.
 ///
-/// Taking a server's items is no single moment: what changes meanwhile shows as
-/// a difference.
+/// Reading a server is no single moment: what changes meanwhile shows as a
+/// difference. Values come by DUMP, which counts as a lookup.
 ///
-/// Example:
+/// Examples:
 ///
-///     $ cachedeck snapshot diff monday.items memcached://10.0.0.6
+///     $ cachedeck snapshot diff last-night.rdb prod
 ///     1,204 added, 17 removed, 311 changed, 2 with another TTL; 998,468 the same
+///     $ cachedeck snapshot diff monday.items memcached://10.0.0.6
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct DiffArgs {
@@ -77,14 +82,19 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: DiffArgs = call.args();
     let before = Source::of(call, &args.before)?;
     let after = Source::of(call, &args.after)?;
-    let pattern = args.pattern.as_deref().map(str::as_bytes);
-    let pace = args.pace.gentle();
+    let form = form(&before, &after)?;
+    let at = now();
+    let ask = FeedAsk {
+        pattern: args.pattern.as_deref().map(str::as_bytes),
+        database: database(call, &before, &after)?,
+        at: moment(&before, &after, at)?,
+        pace: args.pace.gentle(),
+    };
     let (left, right) = call.wait(async {
-        let left = feed(&before, pattern, pace);
-        let right = feed(&after, pattern, pace);
+        let left = feed(&before, ask);
+        let right = feed(&after, ask);
         tokio::try_join!(left, right)
     })?;
-    let at = now();
     let envelope = Envelope {
         command: COMMAND,
         target: Some(format!("{} {}", before.name(), after.name())),
@@ -101,7 +111,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     };
     let tally = join(&left.side, &right.side, ask, |difference| {
         let taken = if lists {
-            out.record(&record(&difference, at))
+            out.record(&record(&difference, form, at))
         } else {
             movers.take(&difference, at);
             Ok(())
@@ -126,6 +136,57 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     Ok(Next::Exit(u8::from(tally.differs())))
 }
 
+/// What is compared; it decides on the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Items of Memcached, which have flags.
+    Items,
+    /// Keys of Redis or Valkey, which have types and databases.
+    Keys,
+}
+
+fn form(before: &Source, after: &Source) -> Result<Form, Failure> {
+    match (before.holds_items(), after.holds_items()) {
+        (true, true) => Ok(Form::Items),
+        (false, false) => Ok(Form::Keys),
+        (first_has_items, _) => {
+            let (items, keys) = if first_has_items {
+                (before, after)
+            } else {
+                (after, before)
+            };
+            Err(Failure::usage(format!(
+                "{COMMAND}: {} holds items of Memcached, and {} holds keys of Redis or Valkey: these cannot be compared",
+                items.name(),
+                keys.name()
+            )))
+        }
+    }
+}
+
+/// The database that was named, by `-n` or by a server's own URL; all where none is.
+fn database(call: &Call, before: &Source, after: &Source) -> Result<Option<u32>, Failure> {
+    if let Some(database) = call.globals().database {
+        return Ok(Some(database));
+    }
+    match (before.database(), after.database()) {
+        (Some(one), Some(other)) if one != other => Err(Failure::usage(format!(
+            "{COMMAND}: databases {one} and {other} are two keyspaces; only the same one can be compared"
+        ))),
+        (one, other) => Ok(one.or(other)),
+    }
+}
+
+/// What had expired by the time of the later side went by itself: it is neither removed nor changed.
+fn moment(before: &Source, after: &Source, now: UnixMs) -> Result<UnixMs, Failure> {
+    let moments = [before.moment(now)?, after.moment(now)?];
+    Ok(moments
+        .into_iter()
+        .flatten()
+        .max()
+        .unwrap_or(UnixMs(i64::MIN)))
+}
+
 fn print(
     out: &mut Output,
     envelope: &Envelope,
@@ -143,33 +204,42 @@ fn print(
     Ok(())
 }
 
-fn record(difference: &Difference, at: UnixMs) -> Value {
-    let facts = |facts: Option<Facts>| {
-        facts.map(|facts| {
-            json!({
-                "flags": facts.kind,
-                "ttl_ms": facts.ends.map(|ends| ends.0 - at.0),
-                "bytes": facts.size.0,
-            })
-        })
+fn record(difference: &Difference, form: Form, at: UnixMs) -> Value {
+    let facts = |facts: Facts| {
+        let mut told = json!({
+            "ttl_ms": facts.ends.map(|ends| ends.0 - at.0),
+            "bytes": facts.size.0,
+        });
+        match form {
+            Form::Items => told["flags"] = facts.kind.into(),
+            Form::Keys => told["type"] = kind_word(facts.kind).into(),
+        }
+        told
     };
     let mut record = json!({
         "what": difference.what.word(),
         "key": output::bytes(&difference.key),
     });
+    if form == Form::Keys {
+        record["db"] = difference.space.into();
+    }
     if let What::Changed {
         in_kind,
         in_value,
         in_ttl,
     } = difference.what
     {
-        record["in_flags"] = in_kind.into();
+        let in_what = match form {
+            Form::Items => "in_flags",
+            Form::Keys => "in_type",
+        };
+        record[in_what] = in_kind.into();
         record["in_value"] = in_value.into();
         record["in_ttl"] = in_ttl.into();
     }
     for (side, of) in [("before", difference.before), ("after", difference.after)] {
-        if let Some(of) = facts(of) {
-            record[side] = of;
+        if let Some(of) = of {
+            record[side] = facts(of);
         }
     }
     record

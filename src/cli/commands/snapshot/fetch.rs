@@ -3,7 +3,7 @@
 mod answer;
 mod filing;
 mod items;
-mod receive;
+pub mod receive;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -153,7 +153,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let goal = goal(&args, is_stdout, &visit)?;
     let preflight = call.ask(&visit, visit.server.preflight(Job::Fetch))?;
     eprint!("{}", preflight_lines(&preflight));
-    refuse(&visit, &preflight)?;
+    refuse(COMMAND, &visit, &preflight)?;
     let kept = receive::receive(call, &visit, ask, goal, args.compress.packing())?;
     remember(call, &visit, &args, &kept);
     report(call, &visit, &args, &kept, &preflight)
@@ -169,7 +169,7 @@ fn goal(args: &FetchArgs, is_stdout: bool, visit: &Visit) -> Result<Goal, Failur
 }
 
 /// What would be refused anyhow is not tried, and named by its reason.
-fn refuse(visit: &Visit, preflight: &Preflight) -> Result<(), Failure> {
+pub fn refuse(command: &str, visit: &Visit, preflight: &Preflight) -> Result<(), Failure> {
     let stop = preflight
         .notes
         .iter()
@@ -182,7 +182,7 @@ fn refuse(visit: &Visit, preflight: &Preflight) -> Result<(), Failure> {
     let name = &visit.target.name;
     Err(Failure::new(
         kind,
-        format!("{COMMAND} on {name}: {}: {}", stop.what, stop.words),
+        format!("{command} on {name}: {}: {}", stop.what, stop.words),
     ))
 }
 
@@ -244,7 +244,7 @@ fn report(
     Ok(Next::Exit(0))
 }
 
-fn stall(words: &str) -> Result<Duration, Failure> {
+pub fn stall(words: &str) -> Result<Duration, Failure> {
     parse_duration(words)
         .ok()
         .filter(|stall| !stall.is_zero())

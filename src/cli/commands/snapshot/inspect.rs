@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use clap::Args;
 
+use crate::analysis::AnalysisAsk;
 use crate::analysis::report::Via;
-use crate::analysis::{AnalysisAsk, Circumstances};
 use crate::cli::call::now;
+use crate::cli::commands::analyze::perused::{self, Perused};
 use crate::cli::commands::analyze::{PrefixArgs, kept_report};
 use crate::cli::commands::snapshot::opening::{self, Form, Opened};
-use crate::cli::output::Envelope;
 use crate::cli::progress::Progress;
-use crate::cli::report::{Shown, Table, growth};
-use crate::cli::{Call, Failure, Kind, Next};
-use crate::model::{Coverage, WalkCost, Wants, units};
-use crate::snapshot::{Contents, Survey, survey};
+use crate::cli::report::Table;
+use crate::cli::{Call, Failure, Next};
+use crate::engine::peruse;
+use crate::model::WalkCost;
 
 /// Report what the keys of a snapshot file consist of
 ///
@@ -74,72 +74,28 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let ask = args.prefixes.analysis_of(default_delimiters(), args.top);
     let began = Instant::now();
     let mut progress = Progress::beside_a_report();
-    let done = survey(source, ask, now(), |contents| {
+    let done = peruse(source, ask, now(), |contents| {
         if progress.is_due() {
-            progress.show(&coverage(contents, false), &cost(began));
+            progress.show(&perused::coverage(contents, false), &cost(began));
         }
         ControlFlow::Continue(())
     });
     progress.clear();
-    let stopped = done.fault.as_ref().map(ToString::to_string);
-    if let (None, Some(why)) = (done.contents.header, &stopped) {
-        return Err(Failure::new(Kind::No, format!("{NAME}: {shown}: {why}")));
-    }
-    let circumstances = Circumstances {
-        via: Via::Scan,
-        coverage: coverage(&done.contents, stopped.is_none()),
+    let look = Perused {
+        command: NAME,
+        name: &shown,
+        via: Via::Rdb,
         cost: cost(began),
-        lacks: Vec::new(),
-        account: None,
-    };
-    let report = done.analysis.report(done.at, circumstances);
-    let mut answer = Shown {
-        target: &shown,
-        report: &report,
-        wants: Wants::ALL,
-        parts: &[],
-        stopped: stopped.as_deref(),
-        depth: args.prefixes.depth,
+        prefixes: &args.prefixes,
         top: args.top,
         table: args.table,
-        growth: None,
+        kept: kept.as_ref(),
     };
-    let growth = match &kept {
-        None => None,
-        Some((path, kept)) => Some(
-            growth::between(kept, &answer.data_to_compare())
-                .map_err(|why| Failure::usage(format!("{}: {why}", path.display())))?,
-        ),
-    };
-    answer.growth = growth.as_ref();
-    let envelope = Envelope {
-        command: NAME,
-        target: Some(shown.clone()),
-        at: done.at,
-        warnings: warnings(&done, stopped.as_deref()),
-    };
-    call.output().answer(&envelope, &answer)?;
-    match stopped {
-        Some(why) => Err(Failure::new(
-            Kind::Partial,
-            format!("{NAME}: {shown}: {why}"),
-        )),
-        None => Ok(Next::Exit(0)),
-    }
+    look.print(call, &done)
 }
 
 fn default_delimiters() -> Vec<Vec<u8>> {
     AnalysisAsk::default().delimiters
-}
-
-fn coverage(contents: &Contents, is_complete: bool) -> Coverage {
-    let keys = contents.keys();
-    Coverage {
-        seen: keys,
-        of: is_complete.then_some(keys),
-        is_complete,
-        ..Coverage::default()
-    }
 }
 
 fn cost(began: Instant) -> WalkCost {
@@ -147,17 +103,4 @@ fn cost(began: Instant) -> WalkCost {
         elapsed: began.elapsed(),
         ..WalkCost::default()
     }
-}
-
-fn warnings(done: &Survey, stopped: Option<&str>) -> Vec<String> {
-    let mut warnings = vec!["sizes are estimates of what MEMORY USAGE would say".to_owned()];
-    let expired = done.contents.expired();
-    if expired > 0 {
-        warnings.push(format!(
-            "{} keys were over when the file was made, and are counted",
-            units::count(expired)
-        ));
-    }
-    warnings.extend(stopped.map(|why| format!("partial: {why}")));
-    warnings
 }

@@ -24,21 +24,27 @@ const COMMAND: &str = "snapshot restore";
 
 /// Bring a snapshot file back into a server
 ///
-/// The whole file is checked before anything is sent. The plan says how much it
-/// is, what is there already, whether there is room, and what cannot be brought
-/// back as it was; then you are asked (--yes answers beforehand). Expiry is kept
-/// as the moment it was, moved to the server's clock; what is over stays away.
+/// A snapshot of Redis or Valkey goes into a server of either, items of Memcached
+/// into a server of Memcached. The whole file is checked before anything is sent.
+/// The plan says how much it is, what is there already, whether there is room, and
+/// what cannot be brought back as it was; then you are asked (--yes answers
+/// beforehand). Expiry is kept as the moment it was; what is over stays away.
 /// --conflict skip leaves keys that are there (the server decides in the very
 /// moment of storing), replace overwrites them, fail restores nothing when there
 /// is any.
+///
+/// Values are read and built anew by plain commands, so a file of a stranger does
+/// no harm, and any version goes into any other. --trust-payload hands them over
+/// as they stand (RESTORE). The keys go into the database of the target (-n).
 ///
 /// How far it came is noted in the state directory: after a break, --resume goes
 /// on there. Afterwards a sample is read back and compared (--verify all: every
 /// item). Items that could not be stored are named, and exit with 6.
 ///
-/// Example:
+/// Examples:
 ///
-///     $ cachedeck memcached://10.0.0.6 snapshot restore monday.items 'user:*'
+///     $ cachedeck prod snapshot restore last-night.rdb 'user:*' --dry-run
+///     $ cachedeck memcached://10.0.0.6 snapshot restore monday.items
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct RestoreArgs {
@@ -47,6 +53,15 @@ pub struct RestoreArgs {
 
     /// Glob that names must match
     pattern: Option<String>,
+
+    /// Database of the file to restore, where it has several; the first one
+    #[arg(long, value_name = "DB")]
+    from_db: Option<u32>,
+
+    /// Hand values to the server as they stand in the file: quicker, and only for
+    /// files that you made yourself
+    #[arg(long)]
+    trust_payload: bool,
 
     /// What to do about keys that are there already
     #[arg(long, value_name = "WAY", value_enum, default_value = "skip")]
@@ -93,6 +108,8 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         journal: Some(journal(call, &visit, &args.file, pattern.as_deref())?),
         source: args.file,
         pattern,
+        from_database: args.from_db,
+        trusts_payload: args.trust_payload,
         conflict: match args.conflict {
             OnConflict::Skip => Conflict::Skip,
             OnConflict::Replace => Conflict::Replace,

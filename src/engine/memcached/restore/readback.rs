@@ -5,13 +5,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use crate::engine::journal::Written;
 use crate::engine::memcached::MemcachedServer;
 use crate::engine::memcached::batch::{Batch, Dialect};
 use crate::engine::memcached::conn::Conn;
 use crate::engine::memcached::pipe::Pipe;
 use crate::engine::memcached::restore::Target;
 use crate::engine::memcached::restore::source::{Reading, Verdict, judge};
-use crate::engine::memcached::restore::writing::Written;
 use crate::engine::memcached::take::{Head, Left, classic_head, meta_head};
 use crate::engine::{Fault, Progress};
 use crate::model::{Bytes, ChangePhase, ChangeProgress, Key, Restore, Verified, Verify};
@@ -49,7 +49,7 @@ impl MemcachedServer {
         let one_in = match restore.verify {
             Verify::None => return Ok(None),
             Verify::All => 1,
-            Verify::Sample => written.items.div_ceil(SAMPLE).max(1),
+            Verify::Sample => written.many.div_ceil(SAMPLE).max(1),
         };
         let mut reading = Reading::open(restore, target).map_err(Fault::Setup)?;
         let mut back = ReadBack {
@@ -87,7 +87,7 @@ impl MemcachedServer {
             progress.tell(ChangeProgress {
                 phase: ChangePhase::Verifying,
                 done: met,
-                of: Some(written.items),
+                of: Some(written.many),
                 bytes: Bytes::default(),
                 elapsed: began.elapsed(),
             });

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::governor::{Flown, Governor};
+use crate::engine::journal::{Journal, Note, Written};
 use crate::engine::memcached::MemcachedServer;
 use crate::engine::memcached::batch::Batch;
 use crate::engine::memcached::codec::{RefusalKind, number, refusal};
 use crate::engine::memcached::conn::Conn;
 use crate::engine::memcached::pipe::Pipe;
 use crate::engine::memcached::restore::Target;
-use crate::engine::memcached::restore::journal::{EVERY, Journal, Note};
 use crate::engine::memcached::restore::source::{Reading, Survey, Verdict, judge, shown_path};
 use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
@@ -21,6 +21,9 @@ use crate::text;
 const FULL_FLIGHT: usize = 256;
 /// Bytes on their way to the server and not answered yet.
 const AIR_BYTES: usize = 2 << 20;
+/// Blocks that may be sent beyond what is noted. A restore that goes on begins at most so much too
+/// early.
+const EVERY: u64 = 16;
 const TELL_EVERY: Duration = Duration::from_millis(100);
 /// What storing an item takes of the server's time, and a byte of it.
 const ITEM_COST: Duration = Duration::from_micros(2);
@@ -64,31 +67,6 @@ struct Sent {
     took: usize,
     /// No item, but the mark that one is stale.
     is_mark: bool,
-}
-
-/// Which items of the file were stored, one bit each.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Written {
-    bits: Vec<u64>,
-    pub items: u64,
-}
-
-impl Written {
-    fn note(&mut self, place: u64) {
-        let word = usize::try_from(place / 64).unwrap_or(usize::MAX - 1);
-        if self.bits.len() <= word {
-            self.bits.resize(word + 1, 0);
-        }
-        self.bits[word] |= 1 << (place % 64);
-        self.items += 1;
-    }
-
-    pub fn has(&self, place: u64) -> bool {
-        let word = usize::try_from(place / 64).unwrap_or(usize::MAX);
-        self.bits
-            .get(word)
-            .is_some_and(|word| word >> (place % 64) & 1 == 1)
-    }
 }
 
 impl<'a> Writing<'a> {
@@ -145,7 +123,7 @@ impl<'a> Writing<'a> {
 
     pub async fn run(&mut self, progress: &Progress, began: Instant) -> Result<(), Fault> {
         // A disk that cannot take the note is found before anything is sent.
-        let done = self.journal.note.blocks;
+        let done = self.journal.note.done;
         self.note(done)?;
         while let Some(block) = self.reading.next().await.map_err(Fault::Setup)? {
             self.blocks += 1;
@@ -158,7 +136,7 @@ impl<'a> Writing<'a> {
                 break;
             }
             self.tell(progress, began);
-            if self.blocks >= self.journal.note.blocks + EVERY {
+            if self.blocks >= self.journal.note.done + EVERY {
                 self.land(0).await?;
                 self.note(self.blocks)?;
             }
@@ -380,7 +358,7 @@ impl<'a> Writing<'a> {
                 self.report.existed += 1;
                 // A restore that goes on meets what it had sent before it broke off.
                 let is_own =
-                    self.restore.resumes && self.blocks <= self.journal.note.blocks + 2 * EVERY;
+                    self.restore.resumes && self.blocks <= self.journal.note.done + 2 * EVERY;
                 if self.restore.conflict == Conflict::Fail && !is_own && self.stopped.is_none() {
                     self.stopped = Some(key.collect());
                 }

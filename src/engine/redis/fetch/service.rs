@@ -51,20 +51,42 @@ const SERVICES: &[Service] = &[
               instead: "it makes backups on a schedule; fork the cluster from one to look inside" },
 ];
 
-impl Service {
-    /// Whose server it is, as far as its name or its own words tell.
-    pub async fn of(core: &Core) -> Option<&'static Self> {
-        if let Place::Tcp { host, .. } = &core.target.place
-            && let Some(service) = Self::of_host(host)
-        {
-            return Some(service);
-        }
-        // A tunnel hides the name; the server may still say where it runs. Not knowing is no fault.
-        let mut replies = core.work.ask(&[cmd("INFO")]).await.ok()?.replies;
-        let info = bytes(replies.pop()?.ok()?)?;
-        Self::of_info(&Info::parse(&info))
-    }
+/// What is to be known of a server before it is asked for a copy.
+#[derive(Debug)]
+pub struct Facts {
+    pub service: Option<&'static Service>,
+    /// The version of Valkey; of a server that does not tell what it is, a version that stands for
+    /// all. `None`: it is no Valkey.
+    pub version: Option<String>,
+}
 
+/// Newer than all.
+const ANY_VERSION: &str = "255.255.255";
+
+impl Facts {
+    /// Not knowing is no fault.
+    pub async fn of(core: &Core) -> Self {
+        let by_name = match &core.target.place {
+            Place::Tcp { host, .. } => Service::of_host(host),
+            Place::Unix(_) | Place::File(_) => None,
+        };
+        let reply = core.work.ask(&[cmd("INFO")]).await.ok();
+        let reply = reply.and_then(|answer| answer.replies.into_iter().next()?.ok());
+        let Some(info) = reply.and_then(bytes).map(|info| Info::parse(&info)) else {
+            return Self {
+                service: by_name,
+                version: Some(ANY_VERSION.to_owned()),
+            };
+        };
+        Self {
+            // A tunnel hides the name; the server may still say where it runs.
+            service: by_name.or_else(|| Service::of_info(&info)),
+            version: info.word("valkey_version"),
+        }
+    }
+}
+
+impl Service {
     pub fn of_info(info: &Info) -> Option<&'static Self> {
         let system = info.text("os")?;
         SERVICES

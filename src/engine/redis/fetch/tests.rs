@@ -62,6 +62,20 @@ async fn the_copy_arrives_and_nothing_but_a_replicas_words_is_said() {
 }
 
 #[tokio::test]
+async fn valkey_learns_that_we_understand_its_own_version() {
+    let server = Scripted::answering(|line| match line {
+        "INFO" => Says("$22\r\nvalkey_version:9.0.1\n\n\r\n"),
+        line => replica_of(line).unwrap_or(Says("+FULLRESYNC a 1\r\n$1\r\nx")),
+    });
+    fetch(&server, PATIENT).await.unwrap();
+    let said = server.heard();
+    assert!(
+        said.contains(&"REPLCONF version 9.0.1".to_owned()),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
 async fn courtesies_that_are_unknown_there_are_done_without() {
     let server = Scripted::answering(|line| match line {
         "REPLCONF rdb-only 1" => Says("-ERR Unrecognized REPLCONF option: rdb-only\r\n"),

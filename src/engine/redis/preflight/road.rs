@@ -63,10 +63,8 @@ mod tests {
 
     fn words(settings: &Settings, info: &str) -> String {
         let notes = notes(&Info::parse(info.as_bytes()), settings);
-        notes
-            .iter()
-            .map(|note| format!("{}\n", note.words))
-            .collect()
+        let words: Vec<&str> = notes.iter().map(|note| note.words.as_str()).collect();
+        words.join("\n")
     }
 
     #[test]

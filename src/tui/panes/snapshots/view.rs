@@ -54,7 +54,7 @@ fn parts(area: Rect, height: u16) -> (Rect, Rect, Rect) {
     let room = if area.height < 16 {
         area.height / 2
     } else {
-        area.height - 4
+        area.height - 6
     };
     let top = height.min(room.max(3)).min(area.height);
     let below = Rect {
@@ -321,7 +321,7 @@ fn now_line(shell: &Shell, running: &Running, width: usize) -> Line<'static> {
         ));
         return Line::from(spans);
     };
-    spans.extend(gauge::bar(theme, *share, (width / 4).max(4), Tone::Accent));
+    spans.extend(gauge::bar(theme, *share, (width / 6).max(4), Tone::Accent));
     spans.push(Span::raw(format!(" {}", units::percent(*share))));
     let left = running.state.left();
     let more = [
@@ -338,10 +338,16 @@ fn past_line(shell: &Shell, record: &SnapshotRecord, width: usize) -> Line<'stat
     let theme = shell.theme;
     let (tone, outcome) = match &record.end {
         RecordEnd::Asked => (Tone::Muted, "asked for".to_owned()),
-        RecordEnd::Good => (Tone::Good, "written, ok".to_owned()),
+        RecordEnd::Good => (Tone::Good, "ok".to_owned()),
         RecordEnd::Failed(why) => (Tone::Danger, format!("FAILED: {why}")),
     };
-    let when = format!(" {}  ", shell.date(record.at));
+    let is_today = shell.date(record.at).get(..10) == shell.date(shell.now).get(..10);
+    let when = if is_today {
+        shell.clock(record.at)
+    } else {
+        shell.date(record.at)
+    };
+    let when = format!(" {when}  ");
     let kind = text::pad(record.kind.word(), 11);
     let by = record.by.as_deref().unwrap_or("somebody else");
     let more = [
@@ -356,15 +362,14 @@ fn past_line(shell: &Shell, record: &SnapshotRecord, width: usize) -> Line<'stat
     ];
     let more: Vec<String> = more.into_iter().flatten().collect();
     let more = format!(", {}", more.join(", "));
-    let taken = text::width(&when) + text::width(&kind) + 2 + text::width(&outcome);
+    let room = width.saturating_sub(text::width(&when) + text::width(&kind) + 2);
+    let outcome = text::fit(&outcome, room);
+    let room = room.saturating_sub(text::width(&outcome));
     Line::from(vec![
         Span::styled(when, theme.style(Tone::Muted)),
         Span::raw(format!("{kind}  ")),
         Span::styled(outcome, theme.style(tone)),
-        Span::styled(
-            text::fit(&more, width.saturating_sub(taken)),
-            theme.style(Tone::Muted),
-        ),
+        Span::styled(text::fit(&more, room), theme.style(Tone::Muted)),
     ])
 }
 

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::cli::progress::Progress;
@@ -64,12 +63,40 @@ pub fn receive(
     packing: Packing,
 ) -> Result<Kept, Failure> {
     let began = Instant::now();
-    let (inlet, outlet) = conduit();
     let reached = match &goal {
         Goal::File(_) => Reached::File,
         Goal::Stdout => Reached::Stdout,
     };
-    let writer = std::thread::spawn(move || write(outlet, goal, packing));
+    let (written, copy) = with(call, visit, ask, move |outlet| write(outlet, goal, packing))?;
+    let (whole, written) = written.map_err(|trouble| trouble.failure(visit))?;
+    Ok(Kept {
+        goal: reached,
+        whole,
+        origin: copy.origin,
+        received: copy.received,
+        written,
+        took: began.elapsed(),
+    })
+}
+
+/// A copy that came to its end.
+pub struct Copy {
+    pub origin: FetchOrigin,
+    pub received: Bytes,
+}
+
+/// Fetches a copy and has a thread of its own work on it while it comes.
+///
+/// # Errors
+/// When the server refuses or breaks off. The thread has ended by then.
+pub fn with<T: Send + 'static>(
+    call: &mut Call,
+    visit: &Visit,
+    ask: FetchAsk,
+    work: impl FnOnce(Outlet) -> T + Send + 'static,
+) -> Result<(T, Copy), Failure> {
+    let (inlet, outlet) = conduit();
+    let worker = std::thread::spawn(move || work(outlet));
     let line = RefCell::new(Line::new());
     let fetched = call.ask(visit, async {
         let mut fetch = visit.server.fetch(ask).await?;
@@ -79,27 +106,17 @@ pub fn receive(
             poured = pouring => poured.map(drop)?,
             never = look(visit, &line) => match never {},
         }
-        Ok((fetch.progress().received, fetch.origin().clone()))
+        Ok(Copy {
+            received: fetch.progress().received,
+            origin: fetch.origin().clone(),
+        })
     });
     line.borrow_mut().progress.clear();
     // Whatever happened to us, the thread ends, and takes an unfinished file away.
-    let written = joined(writer);
-    let (received, origin) = fetched?;
-    let (whole, written) = written.map_err(|trouble| trouble.failure(visit))?;
-    Ok(Kept {
-        goal: reached,
-        whole,
-        origin,
-        received,
-        written,
-        took: began.elapsed(),
-    })
-}
-
-fn joined(writer: JoinHandle<Written>) -> Written {
-    writer
+    let done = worker
         .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    Ok((done, fetched?))
 }
 
 fn write(outlet: Outlet, goal: Goal, packing: Packing) -> Written {

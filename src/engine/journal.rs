@@ -8,10 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Restore, RestoreReport};
 use crate::snapshot::keeping::{IfThere, KeepError, Keeping};
 
-/// Blocks that may be sent beyond what is noted. A restore that goes on begins at most so much too
-/// early.
-pub(super) const EVERY: u64 = 16;
-
 /// What is noted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
@@ -22,15 +18,15 @@ pub(super) struct Note {
     pub target: String,
     pub pattern: Option<Vec<u8>>,
     pub conflict: String,
-    /// All items of so many blocks have been answered.
-    pub blocks: u64,
+    /// So many blocks of items, or keys, were answered, in the order of the file.
+    pub done: u64,
     pub restored: u64,
     pub existed: u64,
     pub expired: u64,
     pub failed: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Journal {
     path: Option<PathBuf>,
     pub note: Note,
@@ -50,8 +46,8 @@ impl Journal {
     }
 
     /// Notes how far it is.
-    pub fn write(&mut self, blocks: u64, report: &RestoreReport) -> Result<(), KeepError> {
-        self.note.blocks = blocks;
+    pub fn write(&mut self, done: u64, report: &RestoreReport) -> Result<(), KeepError> {
+        self.note.done = done;
         self.note.restored = report.restored;
         self.note.existed = report.existed;
         self.note.expired = report.expired;
@@ -101,10 +97,35 @@ fn take_over(mut note: Note, found: &Note) -> Result<Note, String> {
             found.source, found.target, found.conflict
         ));
     }
-    note.blocks = found.blocks;
+    note.done = found.done;
     (note.restored, note.existed) = (found.restored, found.existed);
     (note.expired, note.failed) = (found.expired, found.failed);
     Ok(note)
+}
+
+/// Which keys or items of the file were stored, by their places, one bit each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    bits: Vec<u64>,
+    pub many: u64,
+}
+
+impl Written {
+    pub fn note(&mut self, place: u64) {
+        let word = usize::try_from(place / 64).unwrap_or(usize::MAX - 1);
+        if self.bits.len() <= word {
+            self.bits.resize(word + 1, 0);
+        }
+        self.bits[word] |= 1 << (place % 64);
+        self.many += 1;
+    }
+
+    pub fn has(&self, place: u64) -> bool {
+        let word = usize::try_from(place / 64).unwrap_or(usize::MAX);
+        self.bits
+            .get(word)
+            .is_some_and(|word| word >> (place % 64) & 1 == 1)
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +162,7 @@ mod tests {
         };
         journal.write(3, &report).unwrap();
         let again = Journal::open(&restore(&path, true), note()).unwrap();
-        assert_eq!((again.note.blocks, again.note.restored), (3, 7));
+        assert_eq!((again.note.done, again.note.restored), (3, 7));
         again.close();
         assert!(!path.exists());
         assert!(Journal::open(&restore(&path, true), note()).is_err());

@@ -23,7 +23,7 @@ const BATCHES: usize = 4;
 
 /// What a snapshot consists of, as far as it could be read.
 #[derive(Debug)]
-pub struct Survey {
+pub struct Perusal {
     pub contents: Contents,
     pub analysis: Analysis,
     /// The moment that times to live count from: when the snapshot was made, by its own word.
@@ -38,12 +38,12 @@ pub struct Survey {
 ///
 /// # Panics
 /// When the analysis panics.
-pub fn survey<R: Read>(
+pub fn peruse<R: Read>(
     from: R,
     ask: AnalysisAsk,
     now: UnixMs,
     goes_on: impl FnMut(&Contents) -> ControlFlow<()>,
-) -> Survey {
+) -> Perusal {
     let mut contents = Contents::default();
     let (filled, to_analyse) = sync_channel::<Batch>(BATCHES);
     let (emptied, to_fill) = sync_channel::<Batch>(BATCHES);
@@ -66,7 +66,7 @@ pub fn survey<R: Read>(
         let analysis = analysing.join();
         (analysis.expect("an analysis does not panic"), fault)
     });
-    Survey {
+    Perusal {
         at: contents.created_at().unwrap_or(now),
         contents,
         analysis,
@@ -251,7 +251,7 @@ mod tests {
         let mut bytes = b"REDIS0004\xfa\x05ctime\x0a1700000000\xfc".to_vec();
         bytes.extend(1_700_000_060_000_i64.to_le_bytes());
         bytes.extend(b"\0\x06user:1\x01x\x01\x06user:2\x03\x01a\x01b\x01c\xff");
-        let survey = survey(
+        let survey = peruse(
             bytes.as_slice(),
             AnalysisAsk::default(),
             UnixMs(1_800_000_000_000),

@@ -1,0 +1,647 @@
+//! Sending what a file holds, and what the server says to each key.
+//!
+//! A string goes in one command, which decides about a key that is there already in the very moment
+//! of storing. Everything else is built under a name of our own, which takes the key's name when it is
+//! whole (`RENAMENX`, or `RENAME` where it is to replace): nobody ever sees half a value. What is built
+//! expires by itself when we break off, so nothing is left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::time::{Duration, Instant};
+
+use ::redis::{Cmd, Value as Wire};
+
+use crate::engine::governor::{Flown, Governor};
+use crate::engine::journal::{Journal, Written};
+use crate::engine::redis::link::{Link, about, command};
+use crate::engine::redis::reply::{Refusal, Reply};
+use crate::engine::redis::restore::building::{Builder, Need, Order, Orders};
+use crate::engine::redis::restore::reading::{Head, Part, Source};
+use crate::engine::redis::slot;
+use crate::engine::{Fault, Progress};
+use crate::guard::Permit;
+use crate::model::{
+    ChangePhase, ChangeProgress, Conflict, Key, Pace, Restore, RestoreReport, units,
+};
+use crate::snapshot::rdb::verified_dump;
+use crate::text;
+
+/// Commands and bytes of a flight at full speed.
+const FULL_FLIGHT: usize = 512;
+const FLIGHT_BYTES: usize = 1 << 20;
+/// Keys that may be sent beyond what is noted.
+pub(super) const EVERY: u64 = 4_096;
+const TELL_EVERY: Duration = Duration::from_millis(100);
+/// What is being built lives so long if we break off.
+const UNFINISHED_MS: &str = "3600000";
+/// What a command takes of the server's time, and a byte of it.
+const COMMAND_COST: Duration = Duration::from_nanos(1_500);
+const BYTES_A_SECOND: f64 = 1e9;
+
+pub(super) struct Writing<'a> {
+    pub link: &'a Link,
+    pub permit: &'a Permit,
+    pub restore: &'a Restore,
+    pub source: &'a Source,
+    pub is_cluster_node: bool,
+    pub journal: Journal,
+    pub report: RestoreReport,
+    pub written: Written,
+    /// Stored, and not in everything what it was: not worth comparing.
+    pub inexact: BTreeSet<u64>,
+    governor: Governor,
+    /// Tells names of ours apart from those of others.
+    run: u64,
+    flight: Vec<Cmd>,
+    bytes: usize,
+    keys: u64,
+    purposes: Vec<Purpose>,
+    built: BTreeMap<u64, Built>,
+    /// Payloads that the server did not take.
+    refused: Vec<(Head, Vec<u8>)>,
+    takes_payloads: bool,
+    stopped: Option<Key>,
+    lost: Lost,
+    /// The last place that was handed to us, plus one.
+    reached: u64,
+    noted: u64,
+    told: Option<Instant>,
+}
+
+/// What could not be brought back as it was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lost {
+    field_ends: u64,
+    counters: u64,
+    pending: u64,
+}
+
+/// A value that is being built.
+struct Built {
+    head: Head,
+    name: Vec<u8>,
+    bytes: u64,
+    /// Why it will not be whole.
+    failed: Option<String>,
+    /// The key is there already, and stays.
+    is_there: bool,
+}
+
+/// What a command in the flight is for.
+enum Purpose {
+    Set(Head, u64),
+    Payload(Head, Vec<u8>),
+    Look(u64),
+    Build(u64, Need),
+    /// Nothing depends on its answer.
+    Aside,
+    Rename(u64),
+}
+
+impl<'a> Writing<'a> {
+    pub fn begin(
+        link: &'a Link,
+        permit: &'a Permit,
+        restore: &'a Restore,
+        source: &'a Source,
+        journal: Journal,
+        is_cluster_node: bool,
+    ) -> Self {
+        let note = &journal.note;
+        let report = RestoreReport {
+            restored: note.restored,
+            existed: note.existed,
+            expired: note.expired,
+            failed: note.failed,
+            earlier: note.restored,
+            ..RestoreReport::default()
+        };
+        Self {
+            link,
+            permit,
+            restore,
+            source,
+            is_cluster_node,
+            noted: note.done,
+            reached: note.done,
+            journal,
+            report,
+            written: Written::default(),
+            inexact: BTreeSet::new(),
+            governor: Governor::new(restore.pace, true, Instant::now()),
+            run: run(),
+            flight: Vec::new(),
+            bytes: 0,
+            keys: 0,
+            purposes: Vec::new(),
+            built: BTreeMap::new(),
+            refused: Vec::new(),
+            takes_payloads: true,
+            stopped: None,
+            lost: Lost::default(),
+            told: None,
+        }
+    }
+
+    /// Sends everything, and notes how far it is.
+    pub async fn run(
+        &mut self,
+        matched: u64,
+        progress: &Progress,
+        began: Instant,
+    ) -> Result<(), Fault> {
+        // A disk that cannot take the note is found before anything is sent.
+        self.note(self.noted)?;
+        let mut parts = self.source.parts(self.noted).map_err(Fault::Setup)?;
+        while let Some(part) = parts.recv().await {
+            self.take(part.map_err(Fault::Setup)?).await?;
+            if self.stopped.is_some() {
+                break;
+            }
+            self.tell(matched, progress, began);
+            if self.reached >= self.noted + EVERY {
+                self.settle().await?;
+                if self.built.is_empty() {
+                    self.note(self.reached)?;
+                }
+            }
+        }
+        self.settle().await?;
+        if let Some(key) = self.stopped.take() {
+            let left = matched.saturating_sub(self.answered());
+            self.report.notes.push(format!(
+                "{} came into being meanwhile, and --conflict fail stops there: {} keys were not restored",
+                text::escape(key.bytes()),
+                units::count(left)
+            ));
+        } else {
+            mem::take(&mut self.journal).close();
+        }
+        self.tell_lost();
+        Ok(())
+    }
+
+    /// How it went, what was stored, and what of it is not all that it was.
+    pub fn end(self) -> (RestoreReport, Written, BTreeSet<u64>) {
+        (self.report, self.written, self.inexact)
+    }
+
+    fn tell_lost(&mut self) {
+        let lost = self.lost;
+        for (many, what) in [
+            (
+                lost.field_ends,
+                "fields do not expire any more: this server knows no expiry of fields",
+            ),
+            (
+                lost.counters,
+                "counters or idle consumers of streams could not be set: this server is too old",
+            ),
+            (
+                lost.pending,
+                "entries that waited for their consumers do not any more: they are deleted from their streams",
+            ),
+        ] {
+            if many > 0 {
+                self.report
+                    .notes
+                    .push(format!("{} {what}", units::count(many)));
+            }
+        }
+    }
+
+    fn note(&mut self, done: u64) -> Result<(), Fault> {
+        self.noted = done;
+        self.journal
+            .write(done, &self.report)
+            .map_err(|error| Fault::Setup(format!("the note of how far it is: {error}")))
+    }
+
+    fn answered(&self) -> u64 {
+        let report = &self.report;
+        report.restored + report.existed + report.expired + report.failed
+    }
+
+    fn tell(&mut self, of: u64, progress: &Progress, began: Instant) {
+        if self.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        progress.tell(ChangeProgress {
+            phase: ChangePhase::Writing,
+            done: self.answered(),
+            of: Some(of),
+            bytes: self.report.bytes,
+            elapsed: began.elapsed(),
+        });
+    }
+
+    async fn take(&mut self, part: Part) -> Result<(), Fault> {
+        match part {
+            Part::Expired(place) => {
+                self.reached = place + 1;
+                self.report.expired += 1;
+            }
+            Part::Impossible(head, why) => {
+                self.reached = head.place + 1;
+                self.drop_built(head.place);
+                self.report.fail(head.key.bytes(), why);
+            }
+            Part::Payload(head, payload) if self.takes_payloads => {
+                self.reached = head.place + 1;
+                self.payload(head, payload);
+            }
+            Part::Payload(head, payload) => {
+                self.reached = head.place + 1;
+                self.rebuild(head, &payload).await?;
+            }
+            Part::Orders {
+                head,
+                orders,
+                is_first,
+                is_last,
+            } => {
+                if is_last {
+                    self.reached = head.place + 1;
+                }
+                self.orders(head, orders, is_first, is_last).await?;
+            }
+        }
+        if self.flight.len() >= self.most() || self.bytes >= FLIGHT_BYTES {
+            self.fly().await?;
+        }
+        Ok(())
+    }
+
+    fn most(&self) -> usize {
+        if self.restore.pace == Pace::FullSpeed {
+            return FULL_FLIGHT;
+        }
+        usize::try_from(self.governor.keys(Duration::ZERO)).unwrap_or(FULL_FLIGHT)
+    }
+
+    fn send(&mut self, command: Cmd, purpose: Purpose) {
+        self.bytes += command
+            .args_iter()
+            .map(|arg| match arg {
+                ::redis::Arg::Simple(bytes) => bytes.len(),
+                _ => 0,
+            })
+            .sum::<usize>();
+        self.flight.push(command);
+        self.purposes.push(purpose);
+    }
+
+    fn payload(&mut self, head: Head, payload: Vec<u8>) {
+        let mut command = about(&["RESTORE"], &head.key);
+        command.arg(head.ends.map_or(0, |ends| ends.0));
+        command.arg(payload.as_slice());
+        if head.ends.is_some() {
+            command.arg("ABSTTL");
+        }
+        if self.restore.conflict == Conflict::Replace {
+            command.arg("REPLACE");
+        }
+        if let Some(idle) = head.idle {
+            command.arg("IDLETIME").arg(idle.as_secs());
+        } else if let Some(frequency) = head.frequency {
+            command.arg("FREQ").arg(frequency);
+        }
+        self.keys += 1;
+        self.send(command, Purpose::Payload(head, payload));
+    }
+
+    /// What the server does not take as it stands is read and built by plain commands.
+    async fn rebuild(&mut self, head: Head, payload: &[u8]) -> Result<(), Fault> {
+        let mut pieces = Vec::new();
+        let mut builder = Builder::new(self.source.knows, self.source.at, |orders| {
+            pieces.push(orders);
+            std::ops::ControlFlow::Continue(())
+        });
+        let read = verified_dump(payload).and_then(|mut reader| reader.visit(&mut builder));
+        let impossible = builder.impossible.map(str::to_owned);
+        let last = builder.finish();
+        if let Some(why) = read.err().map(|error| error.to_string()).or(impossible) {
+            self.report.fail(head.key.bytes(), why);
+            return Ok(());
+        }
+        pieces.push(last);
+        let many = pieces.len();
+        for (number, orders) in pieces.into_iter().enumerate() {
+            let (is_first, is_last) = (number == 0, number + 1 == many);
+            Box::pin(self.orders(head.clone(), orders, is_first, is_last)).await?;
+        }
+        Ok(())
+    }
+
+    async fn orders(
+        &mut self,
+        head: Head,
+        mut orders: Orders,
+        is_first: bool,
+        is_last: bool,
+    ) -> Result<(), Fault> {
+        let place = head.place;
+        let is_string = matches!(orders.orders.as_slice(), [Order { words: ["SET"], .. }]);
+        if is_first
+            && is_last
+            && is_string
+            && (head.ends.is_none() || self.source.knows.absolute_ends)
+        {
+            let value = orders.orders.remove(0).arguments.swap_remove(0);
+            self.set(head, &value);
+            return Ok(());
+        }
+        if is_first && let Err(why) = self.begin_building(head) {
+            self.report.fail(why.0.bytes(), why.1);
+            return Ok(());
+        }
+        if is_first && !is_last && self.restore.conflict != Conflict::Replace {
+            // A large value is not built for nothing.
+            let key = self.built[&place].head.key.clone();
+            self.send(about(&["EXISTS"], &key), Purpose::Look(place));
+            self.fly().await?;
+        }
+        let Some(built) = self.built.get_mut(&place) else {
+            return Ok(());
+        };
+        if built.is_there || built.failed.is_some() {
+            if is_last {
+                self.end_building(place);
+            }
+            return Ok(());
+        }
+        let name = built.name.clone();
+        built.bytes += orders.bytes as u64;
+        let is_at_once = is_first
+            && is_last
+            && orders
+                .orders
+                .iter()
+                .filter(|one| one.need() == Need::Value)
+                .count()
+                == 1;
+        for order in orders.orders {
+            let need = order.need();
+            self.send(ordered(&order, &name), Purpose::Build(place, need));
+            if self.bytes >= FLIGHT_BYTES {
+                self.fly().await?;
+            }
+        }
+        if is_first {
+            let mut expire = command(&["PEXPIRE"]);
+            expire.arg(name.as_slice()).arg(UNFINISHED_MS);
+            self.send(expire, Purpose::Aside);
+        }
+        if is_last {
+            // Whether all of it is there is known only after the answers.
+            if !is_at_once {
+                self.fly().await?;
+            }
+            self.end_building(place);
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, head: Head, value: &[u8]) {
+        let mut command = about(&["SET"], &head.key);
+        command.arg(value);
+        if self.restore.conflict != Conflict::Replace {
+            command.arg("NX");
+        }
+        if let Some(ends) = head.ends {
+            command.arg("PXAT").arg(ends.0);
+        }
+        self.keys += 1;
+        let bytes = value.len() as u64;
+        self.send(command, Purpose::Set(head, bytes));
+    }
+
+    fn begin_building(&mut self, head: Head) -> Result<(), (Key, &'static str)> {
+        let place = head.place;
+        let mut name = format!("cachedeck:restore:{:016x}:{place}", self.run).into_bytes();
+        if self.is_cluster_node {
+            // Both names have to be on one node.
+            let part = slot::hashed_part(head.key.bytes()).to_vec();
+            name.extend([b":{".as_slice(), &part, b"}"].concat());
+            if slot::of(&name) != slot::of(head.key.bytes()) {
+                return Err((
+                    head.key,
+                    "no other name of its slot can be made from its name",
+                ));
+            }
+        }
+        let built = Built {
+            head,
+            name,
+            bytes: 0,
+            failed: None,
+            is_there: false,
+        };
+        self.built.insert(place, built);
+        self.keys += 1;
+        Ok(())
+    }
+
+    /// Gives what was built its name, or takes it away.
+    fn end_building(&mut self, place: u64) {
+        let Some(built) = self.built.get(&place) else {
+            return;
+        };
+        if built.is_there || built.failed.is_some() {
+            self.drop_built(place);
+            return;
+        }
+        let name = built.name.clone();
+        let ends = built.head.ends;
+        let key = built.head.key.clone();
+        let mut expiry = command(&[if ends.is_some() {
+            "PEXPIREAT"
+        } else {
+            "PERSIST"
+        }]);
+        expiry.arg(name.as_slice());
+        if let Some(ends) = ends {
+            expiry.arg(ends.0);
+        }
+        self.send(expiry, Purpose::Aside);
+        let renames = match self.restore.conflict {
+            Conflict::Replace => "RENAME",
+            Conflict::Skip | Conflict::Fail => "RENAMENX",
+        };
+        let mut rename = command(&[renames]);
+        rename.arg(name.as_slice()).arg(key.bytes());
+        self.send(rename, Purpose::Rename(place));
+    }
+
+    fn drop_built(&mut self, place: u64) {
+        let Some(built) = self.built.remove(&place) else {
+            return;
+        };
+        if built.is_there {
+            self.existed(&built.head);
+        } else if let Some(why) = built.failed {
+            self.report.fail(built.head.key.bytes(), why);
+        }
+        let mut drop = command(&["DEL"]);
+        drop.arg(built.name.as_slice());
+        self.send(drop, Purpose::Aside);
+    }
+
+    /// Sends until nothing is waited for.
+    async fn settle(&mut self) -> Result<(), Fault> {
+        while !self.flight.is_empty() || !self.refused.is_empty() {
+            self.fly().await?;
+        }
+        Ok(())
+    }
+
+    async fn fly(&mut self) -> Result<(), Fault> {
+        if !self.flight.is_empty() {
+            let flight = mem::take(&mut self.flight);
+            let purposes = mem::take(&mut self.purposes);
+            let bytes = mem::take(&mut self.bytes);
+            tokio::time::sleep(self.governor.pause(Instant::now())).await;
+            let answer = self.link.carry_out(self.permit, &flight).await;
+            let answer = answer.map_err(|lost| lost.fault)?;
+            let commands = u32::try_from(flight.len()).unwrap_or(u32::MAX);
+            let carried = Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND);
+            let flown = Flown {
+                keys: mem::take(&mut self.keys).max(1),
+                took: (bytes < 64 << 10).then_some(answer.took),
+                worked: Some(COMMAND_COST * commands + carried),
+                total: self.answered(),
+            };
+            self.governor.flew(flown, Instant::now());
+            for (purpose, reply) in purposes.into_iter().zip(answer.replies) {
+                self.answer(purpose, reply);
+            }
+        }
+        for (head, payload) in mem::take(&mut self.refused) {
+            Box::pin(self.rebuild(head, &payload)).await?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, purpose: Purpose, reply: Reply) {
+        match purpose {
+            Purpose::Aside => {}
+            Purpose::Set(head, bytes) => match reply {
+                Ok(Wire::Nil) => self.existed(&head),
+                Ok(_) => self.restored(&head, bytes),
+                Err(refusal) => self.fail(&head, "SET", &refusal),
+            },
+            Purpose::Payload(head, payload) => match reply {
+                Ok(_) => self.restored(&head, payload.len() as u64),
+                Err(refusal) if refusal.code() == "BUSYKEY" => self.existed(&head),
+                Err(refusal) if is_about_payload(&refusal) => {
+                    self.takes_payloads &= !refusal.words().contains("payload version");
+                    self.refused.push((head, payload));
+                }
+                Err(refusal) => self.fail(&head, "RESTORE", &refusal),
+            },
+            Purpose::Look(place) => {
+                if let (Some(built), Ok(Wire::Int(1..))) = (self.built.get_mut(&place), reply) {
+                    built.is_there = true;
+                }
+            }
+            Purpose::Build(place, need) => self.answer_order(place, need, reply),
+            Purpose::Rename(place) => self.answer_rename(place, reply),
+        }
+    }
+
+    fn answer_order(&mut self, place: u64, need: Need, reply: Reply) {
+        let is_none = matches!(&reply, Ok(Wire::Array(claimed)) if claimed.is_empty());
+        let refusal = match reply {
+            Ok(_) if need == Need::Pending && is_none => {
+                self.lost.pending += 1;
+                self.inexact.insert(place);
+                return;
+            }
+            Ok(_) => return,
+            Err(refusal) => refusal,
+        };
+        match need {
+            Need::FieldEnds => self.lost.field_ends += 1,
+            Need::Counters => self.lost.counters += 1,
+            Need::Pending => self.lost.pending += 1,
+            Need::Value => {
+                let words = refusal.fault(self.link.place(), "building it").to_string();
+                if let Some(built) = self.built.get_mut(&place) {
+                    built.failed.get_or_insert(words);
+                }
+                return;
+            }
+        }
+        self.inexact.insert(place);
+    }
+
+    fn answer_rename(&mut self, place: u64, reply: Reply) {
+        let Some(mut built) = self.built.remove(&place) else {
+            return;
+        };
+        match reply {
+            _ if built.failed.is_some() => {}
+            Ok(Wire::Int(0)) => built.is_there = true,
+            Ok(_) => {
+                self.restored(&built.head, built.bytes);
+                return;
+            }
+            // All of its fields had expired, or it has itself meanwhile.
+            Err(refusal) if refusal.words().contains("no such key") => {
+                self.report.expired += 1;
+                return;
+            }
+            Err(refusal) => {
+                let words = refusal.fault(self.link.place(), "RENAME").to_string();
+                built.failed = Some(words);
+            }
+        }
+        self.built.insert(place, built);
+        self.drop_built(place);
+    }
+
+    fn restored(&mut self, head: &Head, bytes: u64) {
+        self.report.restored += 1;
+        self.report.bytes.0 += bytes;
+        self.written.note(head.place);
+    }
+
+    fn existed(&mut self, head: &Head) {
+        self.report.existed += 1;
+        // A restore that goes on meets what it had sent before it broke off.
+        let is_own = self.restore.resumes && head.place < self.journal.note.done + 2 * EVERY;
+        if self.restore.conflict == Conflict::Fail && !is_own && self.stopped.is_none() {
+            self.stopped = Some(head.key.clone());
+        }
+    }
+
+    fn fail(&mut self, head: &Head, command: &str, refusal: &Refusal) {
+        let words = refusal.fault(self.link.place(), command).to_string();
+        self.report.fail(head.key.bytes(), words);
+    }
+}
+
+/// The command with the key that it is about.
+fn ordered(order: &Order, name: &[u8]) -> Cmd {
+    let mut command = command(order.words);
+    command.arg(name);
+    for argument in &order.arguments {
+        command.arg(argument.as_slice());
+    }
+    command
+}
+
+/// It is newer than the server, or not in a form that it knows.
+fn is_about_payload(refusal: &Refusal) -> bool {
+    let words = refusal.words();
+    words.contains("payload version")
+        || words.contains("Bad data format")
+        || words.contains("syntax error")
+}
+
+/// A number that no other run has: names of ours must not meet.
+fn run() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
