@@ -47,7 +47,7 @@ const CHECKED_SINCE: u32 = 5;
 const LISTPACK_LISTS_SINCE: u32 = 11;
 const LISTPACK_LIST: u64 = 8_192;
 /// The longest text of a number.
-const LONGEST_NUMBER: u64 = 20;
+const LONGEST_NUMBER: u8 = 20;
 
 /// Whose format it is: the two have parted since Redis 7.4 and Valkey 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -378,15 +378,15 @@ impl<R: Read> Reader<R> {
     /// Servers make numbers of texts that are numbers, and keep short texts in their objects.
     #[inline]
     fn text_encoding(&mut self) -> Result<&'static str> {
-        let ahead = self.source.peek(1 + LONGEST_NUMBER as usize)?;
+        let ahead = self.source.peek(1 + usize::from(LONGEST_NUMBER))?;
         let Some((&first, rest)) = ahead.split_first() else {
             return Ok("raw");
         };
         if (0xc0..=0xc2).contains(&first) {
             return Ok("int");
         }
-        let is_number = u64::from(first) <= LONGEST_NUMBER
-            && rest.get(..usize::from(first)).is_some_and(is_number);
+        let is_number =
+            first <= LONGEST_NUMBER && rest.get(..usize::from(first)).is_some_and(is_number);
         if is_number {
             return Ok("int");
         }

@@ -145,7 +145,10 @@ fn agrees(server: &RedisServer, flavor: Flavor, key: &ToldKey) {
         "{shown}"
     );
     let encoding = text(&ask(&[b"OBJECT", b"ENCODING", name]));
-    assert_eq!(key.head.encoding, encoding, "{shown}");
+    // What was written in place is raw until it is loaded anew, which no file tells.
+    if name != b"hyperloglog" {
+        assert_eq!(key.head.encoding, encoding, "{shown}");
+    }
     let ends = number(&ask(&[b"PEXPIRETIME", name]));
     assert_eq!(key.head.ends.map_or(-1, |end| end.0), ends, "{shown}");
     let value = &key.value;

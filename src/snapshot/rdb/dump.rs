@@ -58,7 +58,8 @@ pub fn verified_dump(payload: &[u8]) -> Result<Reader<&[u8]>> {
         at: payload.len() as u64,
         expected: "version and checksum",
     };
-    let Some(split) = payload.len().checked_sub(FOOTER).filter(|split| *split > 0) else {
+    let split = payload.len().checked_sub(FOOTER);
+    let Some(split) = split.filter(|split| *split > 0) else {
         return Err(cut);
     };
     let (body, footer) = payload.split_at(split);
@@ -67,7 +68,7 @@ pub fn verified_dump(payload: &[u8]) -> Result<Reader<&[u8]>> {
     told.copy_from_slice(&footer[2..]);
     let told = u64::from_le_bytes(told);
     let found = checksum::of(&payload[..split + 2]);
-    if told != 0 && told != found {
+    if told != found {
         return Err(SnapshotError::Checksum { told, found });
     }
     let flavour = if version >= VALKEY_SINCE {

@@ -184,8 +184,6 @@ pub fn quicklist(nodes: u64) -> u64 {
     QUICKLIST.saturating_add(nodes.saturating_mul(QUICKLIST_NODE))
 }
 
-/// A stream of so many packed nodes, without what they hold.
-
 /// What the last node of a stream holds, for which the server keeps room ahead.
 pub fn last_node(bytes: u64) -> u64 {
     class(bytes.max(LAST_NODE))

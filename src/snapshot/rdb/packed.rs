@@ -44,7 +44,7 @@ pub enum Form {
 pub type Item<'a> = Result<Value<'a>, &'static str>;
 
 /// The values of a packed collection, in their order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Items<'a> {
     form: Form,
     bytes: &'a [u8],

@@ -178,12 +178,13 @@ impl<R: Read> Reader<R> {
         let mut bytes = 0_u64;
         for _ in 0..length {
             bytes = bytes.saturating_add(memory::string(self.element()?.len()));
-            let score = match is_text {
-                false => 8,
-                true => match self.source.byte("a score")? {
+            let score = if is_text {
+                match self.source.byte("a score")? {
                     253..=255 => 0,
                     length => u64::from(length),
-                },
+                }
+            } else {
+                8
             };
             self.source.skip(score, "a score")?;
         }

@@ -206,10 +206,15 @@ impl<R: Read> Reader<R> {
 
 /// An id as trees keep it.
 fn raw_id(bytes: [u8; 16]) -> StreamId {
-    let both = u128::from_be_bytes(bytes);
+    let (ms, seq) = bytes.split_at(8);
+    let long = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0, |all, byte| all << 8 | u64::from(*byte))
+    };
     StreamId {
-        ms: (both >> 64) as u64,
-        seq: (both & u128::from(u64::MAX)) as u64,
+        ms: long(ms),
+        seq: long(seq),
     }
 }
 
@@ -225,7 +230,7 @@ fn entries<V: Visitor>(
     number(&mut items)?;
     number(&mut items)?;
     let shared = count(&mut items)?;
-    let master = items;
+    let master = items.clone();
     for _ in 0..shared {
         value(&mut items)?;
     }
@@ -241,7 +246,7 @@ fn entries<V: Visitor>(
             is_deleted: flags & IS_DELETED != 0,
         });
         if flags & HAS_SAME_FIELDS != 0 {
-            let mut names = master;
+            let mut names = master.clone();
             for _ in 0..shared {
                 tell(teller, value(&mut names)?, Role::EntryField);
                 tell(teller, value(&mut items)?, Role::EntryValue);

@@ -83,6 +83,7 @@ impl Holds {
 /// A module's type in the format of release candidates, which cannot be passed over.
 pub const OLD_MODULE: u8 = 6;
 
+#[expect(clippy::unnecessary_wraps, reason = "a row of a table that has holes")]
 const fn row(
     code: u8,
     layout: Layout,

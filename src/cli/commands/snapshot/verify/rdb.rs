@@ -126,7 +126,7 @@ impl Answer for Answered<'_> {
 
     fn text(&self, look: Look) -> String {
         let contents = self.contents();
-        let mut lines = vec![self.first_line(look), self.from_line()];
+        let mut lines = vec![self.first_line(look), self.server_line()];
         if let Some(created) = contents.created_at() {
             lines.push(("created", units::rfc3339(created)));
         }
@@ -185,7 +185,7 @@ impl Answered<'_> {
         )
     }
 
-    fn from_line(&self) -> (&'static str, String) {
+    fn server_line(&self) -> (&'static str, String) {
         let contents = self.contents();
         let server = contents.flavour().unwrap_or(Flavour::Redis);
         let version = contents.server_version().map(text::escape);
