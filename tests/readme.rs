@@ -95,6 +95,10 @@ fn the_default_keys_of_the_example_are_what_the_file_would_say() {
 #[test]
 fn every_command_runs() {
     let server = RedisServer::plain(Flavor::default());
+    server.run("SET user:1 ann");
+    server.run("SAVE");
+    let file = server.directory().join("dump.rdb");
+    let file = file.to_str().expect("a plain path");
     let mut ran = 0;
     for command in commands(&readme()) {
         let words: Vec<&str> = command.split_whitespace().collect();
@@ -102,9 +106,11 @@ fn every_command_runs() {
             ["cachedeck", EXAMPLE] => shows_the_dashboard(&server.url()),
             ["cachedeck", rest @ ..] => {
                 let url = server.url();
-                let args = rest
-                    .iter()
-                    .map(|word| if *word == EXAMPLE { url.as_str() } else { word });
+                let args = rest.iter().map(|word| match *word {
+                    EXAMPLE | "prod" => url.as_str(),
+                    "last-night.rdb" => file,
+                    word => word.trim_matches('\''),
+                });
                 cachedeck(args).succeeds();
             }
             [script] => is_a_script(script),
