@@ -16,6 +16,8 @@ pub struct Restore {
     /// Hand values to the server as they stand in the file. Without it they are read and built anew by
     /// plain commands, which the server checks itself.
     pub trusts_payload: bool,
+    /// Its libraries of functions as well.
+    pub functions: bool,
     pub conflict: Conflict,
     pub verify: Verify,
     pub pace: Pace,
@@ -106,6 +108,7 @@ impl Restore {
             pattern: None,
             from_database: None,
             trusts_payload: false,
+            functions: false,
             conflict,
             verify: Verify::default(),
             pace: Pace::default(),

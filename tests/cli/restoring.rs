@@ -253,3 +253,125 @@ fn a_server_that_is_full_is_told_of_before_and_half_a_value_is_never_seen() {
     let told = diff(text(&file), &to.url(), &["-n", "0", "-o", "json"]);
     assert_eq!(told.json()["data"]["changed"], 0, "{}", told.out());
 }
+
+#[test]
+fn a_restore_into_a_server_that_died_goes_on() {
+    let from = server(Flavor::Redis);
+    from.run("DEBUG POPULATE 60000 user 20");
+    let file = saved(&from);
+    let mut to = RedisServer::start(Options {
+        args: ["--appendonly", "yes", "--appendfsync", "always"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..Options::default()
+    });
+    let home = Home::new();
+    let url = to.url();
+    let words = [
+        &url,
+        "snapshot",
+        "restore",
+        text(&file),
+        "--yes",
+        "--budget",
+        "5",
+    ];
+    let running = Call::new(words).start(&home);
+    wait::until("the first keys", PATIENCE, || {
+        (to.run("DBSIZE").int() > 6_000).then_some(())
+    });
+    to.kill();
+    let run = running.wait();
+    run.exits(3);
+    assert!(run.err().contains("--resume"), "{}", run.err());
+    to.restart();
+    let words = [
+        &url,
+        "snapshot",
+        "restore",
+        text(&file),
+        "--yes",
+        "--full-speed",
+        "--resume",
+    ];
+    Call::new(words).run(&home).succeeds();
+    diff(text(&file), &url, &[]).exits(0);
+}
+
+/// A node of a cluster that has the slots up to this one.
+fn node(last: &str) -> RedisServer {
+    let node = RedisServer::start(Options {
+        args: [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-require-full-coverage",
+            "no",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        ..Options::default()
+    });
+    node.run(&format!("CLUSTER ADDSLOTSRANGE 0 {last}"));
+    wait::until("the cluster", PATIENCE, || {
+        let info = node.run("CLUSTER INFO");
+        info.text().contains("cluster_state:ok").then_some(())
+    });
+    node
+}
+
+#[test]
+fn a_node_of_a_cluster_takes_the_keys_of_its_slots() {
+    let (_from, file) = source(Flavor::Redis);
+    let whole = node("16383");
+    let run = restore(&whole, &file, &["--verify", "all", "-o", "json"]);
+    run.succeeds();
+    assert_eq!(run.json()["data"]["restored"], 3_016);
+    let half = node("8191");
+    let run = restore(&half, &file, &["-o", "json"]);
+    run.exits(6);
+    let data = &run.json()["data"];
+    let count = |name: &str| data[name].as_u64().expect("a count");
+    assert!(count("failed") > 1_000, "{data}");
+    assert_eq!(count("restored") + count("failed"), 3_016, "{data}");
+}
+
+#[test]
+fn functions_are_loaded_when_they_are_asked_for() {
+    let from = server(Flavor::Redis);
+    let code = "#!lua name=mine\nredis.register_function('one', function() return 1 end)";
+    assert!(
+        !from
+            .cmd(&[b"FUNCTION", b"LOAD", code.as_bytes()])
+            .is_error()
+    );
+    from.run("SET a 1");
+    let file = saved(&from);
+    let to = server(Flavor::Redis);
+    let run = restore(&to, &file, &[]);
+    run.succeeds();
+    assert!(run.err().contains("--functions"), "{}", run.err());
+    assert!(to.cmd(&[b"FCALL", b"one", b"0"]).is_error());
+    restore(&to, &file, &["--functions"]).succeeds();
+    assert_eq!(to.run("FCALL one 0").int(), 1);
+}
+
+#[test]
+fn what_has_expired_stays_away() {
+    let from = server(Flavor::Redis);
+    from.run("SET lives 1");
+    // In the file it stands with its moment, which is over by the time of the restore.
+    from.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    from.run("SET over 1 PX 20");
+    let file = saved(&from);
+    wait::until("its end", PATIENCE, || {
+        from.cmd(&[b"GET", b"over"]).eq(&Reply::Nil).then_some(())
+    });
+    let to = server(Flavor::Redis);
+    let run = restore(&to, &file, &["-o", "json"]);
+    run.succeeds();
+    assert_eq!(run.json()["data"]["restored"], 1, "{}", run.out());
+    assert_eq!(run.json()["data"]["expired"], 1, "{}", run.out());
+    let told = diff(text(&file), &to.url(), &[]);
+    told.exits(0);
+    assert!(told.err().contains("had expired by then"), "{}", told.err());
+}

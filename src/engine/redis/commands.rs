@@ -132,6 +132,7 @@ const CHANGING: &[(&str, &str)] = &[
     ("restore",  "PERSIST"),
     ("restore",  "RENAME"),
     ("restore",  "RENAMENX"),
+    ("restore",  "FUNCTION"),
     // What was built and is not wanted any more.
     ("restore",  "DEL"),
 ];

@@ -129,8 +129,8 @@ impl RedisDigests {
         };
         self.tally.restarts += u32::from(page.is_anew);
         let keys = page.found.into_iter().map(|found| {
-            let size = found.told.and_then(|told| told.size);
-            (found.key, size.map_or(USUAL_SIZE, |size| size.0))
+            let memory = found.told.and_then(|facts| facts.size);
+            (found.key, memory.map_or(USUAL_SIZE, |memory| memory.0))
         });
         let keys: Vec<_> = keys.collect();
         let (space, tally) = (*space, &mut self.tally);
@@ -175,15 +175,12 @@ fn take(
         return Ok(());
     };
     tally.keys += 1;
-    let bytes = match learnt.value {
-        Some(value) => {
-            tally.expired_fields += value.expired_fields;
-            value.bytes.0
-        }
-        None => {
-            tally.unread += 1;
-            0
-        }
+    let bytes = if let Some(value) = learnt.value {
+        tally.expired_fields += value.expired_fields;
+        value.bytes.0
+    } else {
+        tally.unread += 1;
+        0
     };
     let record = Record {
         space,

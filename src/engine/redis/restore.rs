@@ -146,6 +146,12 @@ fn cautions(restore: &Restore, source: &Source, survey: &Survey) -> Vec<String> 
         let expired = units::count(survey.expired);
         cautions.push(format!("{expired} keys have expired and are left out"));
     }
+    if !survey.libraries.is_empty() {
+        let libraries = units::count(survey.libraries.len() as u64);
+        cautions.push(format!(
+            "{libraries} libraries of functions are loaded, which is code that the server runs"
+        ));
+    }
     if survey.foreign > 0 && !restore.trusts_payload {
         let foreign = units::count(survey.foreign);
         cautions.push(format!(
@@ -312,6 +318,8 @@ pub async fn restore(
     let database = source.database.unwrap_or(0);
     let left = survey.left(database, restore.from_database.is_some());
     report.notes.extend(left);
+    let functions = load_functions(core, restore, permit, &survey).await?;
+    report.notes.extend(functions);
     report.notes.extend(evictions(core, &target).await?);
     report.verified = read_back(core, restore, &source, written, inexact, progress, began).await?;
     report.took = began.elapsed();
@@ -333,6 +341,30 @@ fn note(core: &Core, restore: &Restore, source: &Source, survey: &Survey) -> Not
         conflict: restore.conflict.word().to_owned(),
         ..Note::default()
     }
+}
+
+/// Loads the libraries that were asked for; tells of those that the server did not take.
+async fn load_functions(
+    core: &Core,
+    restore: &Restore,
+    permit: &Permit,
+    survey: &Survey,
+) -> Result<Vec<String>, Fault> {
+    let mut notes = Vec::new();
+    for library in &survey.libraries {
+        let mut load = command(&["FUNCTION", "LOAD"]);
+        if restore.conflict == Conflict::Replace {
+            load.arg("REPLACE");
+        }
+        load.arg(library.as_slice());
+        let answer = core.work.carry_out(permit, &[load]).await;
+        let mut replies = answer.map_err(|lost| lost.fault)?.replies;
+        if let Some(Err(refusal)) = replies.pop() {
+            let why = refusal.words();
+            notes.push(format!("a library of functions was not loaded: {why}"));
+        }
+    }
+    Ok(notes)
 }
 
 async fn evictions(core: &Core, target: &Target) -> Result<Option<String>, Fault> {

@@ -63,6 +63,11 @@ pub struct RestoreArgs {
     #[arg(long)]
     trust_payload: bool,
 
+    /// Load the libraries of functions of the file as well; they are code that the
+    /// server runs
+    #[arg(long)]
+    functions: bool,
+
     /// What to do about keys that are there already
     #[arg(long, value_name = "WAY", value_enum, default_value = "skip")]
     conflict: OnConflict,
@@ -110,6 +115,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
         pattern,
         from_database: args.from_db,
         trusts_payload: args.trust_payload,
+        functions: args.functions,
         conflict: match args.conflict {
             OnConflict::Skip => Conflict::Skip,
             OnConflict::Replace => Conflict::Replace,

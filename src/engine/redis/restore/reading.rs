@@ -32,6 +32,7 @@ pub(super) struct Source {
     /// `None` until it is known which ones there are.
     pub database: Option<u32>,
     pub trusts_payload: bool,
+    pub wants_functions: bool,
     pub knows: Knows,
     /// What has expired at this moment is left out.
     pub at: UnixMs,
@@ -71,6 +72,8 @@ pub(super) struct Survey {
     /// Keys of the file, matching or not.
     pub databases: BTreeMap<u32, u64>,
     pub functions: u64,
+    /// Their code, where it is wanted.
+    pub libraries: Vec<Vec<u8>>,
     pub made_at: Option<UnixMs>,
     pub matched: u64,
     pub expired: u64,
@@ -83,6 +86,9 @@ pub(super) struct Survey {
     pub bytes: u64,
 }
 
+/// What comes from the thread that reads.
+type Handed<T> = mpsc::Receiver<Result<T, String>>;
+
 /// Why nothing more is read: `Ok` where whoever listened has gone.
 type Ended = Result<(), String>;
 
@@ -93,6 +99,7 @@ impl Source {
             pattern: restore.pattern.as_deref().map(Glob::new),
             database: restore.from_database,
             trusts_payload: restore.trusts_payload,
+            wants_functions: restore.functions,
             knows: Knows::default(),
             at,
         }
@@ -138,7 +145,7 @@ impl Source {
                 rdb::Record::Key(head) => *survey.databases.entry(head.db).or_default() += 1,
                 rdb::Record::End(_) => return Ok(survey),
                 other => {
-                    survey.note(&other);
+                    survey.note(&other, self.wants_functions);
                     continue;
                 }
             }
@@ -162,7 +169,7 @@ impl Source {
     }
 
     /// Hands on what is to be done for the keys from this place on, in the order of the file.
-    pub fn parts(&self, from: u64) -> Result<mpsc::Receiver<Result<Part, String>>, String> {
+    pub fn parts(&self, from: u64) -> Result<Handed<Part>, String> {
         let source = self.clone();
         stream(move |send| source.hand_on(from, send))
     }
@@ -187,12 +194,12 @@ impl Source {
                 }
                 continue;
             }
-            let sent = if self.trusts_payload {
+            let handed_on = if self.trusts_payload {
                 self.hand_on_payload(&mut reader, here, send)?
             } else {
-                self.hand_on_orders(&mut reader, here, send)?
+                self.hand_on_orders(&mut reader, &here, send)?
             };
-            if sent.is_break() {
+            if handed_on.is_break() {
                 return Ok(());
             }
         }
@@ -209,8 +216,8 @@ impl Source {
         let dumped = reader.dump(LONGEST_PAYLOAD, &mut payload);
         match dumped.map_err(|error| self.failed(&error))? {
             Dumped::Whole => {
-                let sent = send.blocking_send(Ok(Part::Payload(head, payload)));
-                Ok(if sent.is_ok() {
+                let taken = send.blocking_send(Ok(Part::Payload(head, payload)));
+                Ok(if taken.is_ok() {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(())
@@ -223,7 +230,7 @@ impl Source {
                 skipped.map_err(|error| self.failed(&error))?;
                 let mut again = Reader::at(from, place);
                 again.next().map_err(|error| self.failed(&error))?;
-                self.hand_on_orders(&mut again, head, send)
+                self.hand_on_orders(&mut again, &head, send)
             }
         }
     }
@@ -231,7 +238,7 @@ impl Source {
     fn hand_on_orders<R: Read>(
         &self,
         reader: &mut Reader<R>,
-        head: Head,
+        head: &Head,
         send: &mpsc::Sender<Result<Part, String>>,
     ) -> Result<ControlFlow<()>, String> {
         let mut is_first = true;
@@ -245,9 +252,9 @@ impl Source {
             })
         };
         let mut builder = Builder::new(self.knows, self.at, |orders| {
-            let sent = send.blocking_send(part(orders, is_first, false));
+            let taken = send.blocking_send(part(orders, is_first, false));
             is_first = false;
-            is_gone = sent.is_err();
+            is_gone = taken.is_err();
             if is_gone {
                 ControlFlow::Break(())
             } else {
@@ -269,7 +276,7 @@ impl Source {
     }
 
     /// The keys that match and have not expired.
-    pub fn heads(&self) -> Result<mpsc::Receiver<Result<Head, String>>, String> {
+    pub fn heads(&self) -> Result<Handed<Head>, String> {
         let source = self.clone();
         stream(move |send| source.hand_on_heads(send))
     }
@@ -298,7 +305,7 @@ impl Source {
     pub fn digests(
         &self,
         is_wanted: impl FnMut(u64) -> bool + Send + 'static,
-    ) -> Result<mpsc::Receiver<Result<(Head, Digested), String>>, String> {
+    ) -> Result<Handed<(Head, Digested)>, String> {
         let source = self.clone();
         stream(move |send| source.hand_on_digests(is_wanted, send))
     }
@@ -329,8 +336,12 @@ impl Source {
 }
 
 impl Survey {
-    fn note(&mut self, record: &rdb::Record<'_>) {
+    fn note(&mut self, record: &rdb::Record<'_>, wants_functions: bool) {
         match record {
+            rdb::Record::Function { code } if wants_functions => {
+                self.functions += 1;
+                self.libraries.push(code.to_vec());
+            }
             rdb::Record::Function { .. } | rdb::Record::OldFunction { .. } => self.functions += 1,
             rdb::Record::Fact {
                 name: b"ctime",
@@ -366,10 +377,11 @@ impl Survey {
                 others.join(", ")
             ));
         }
-        if self.functions > 0 {
+        let functions = self.functions - self.libraries.len() as u64;
+        if functions > 0 {
             left.push(format!(
-                "{} libraries of functions in the file are not restored",
-                units::count(self.functions)
+                "{} libraries of functions in the file are not restored (--functions)",
+                units::count(functions)
             ));
         }
         left
@@ -400,7 +412,7 @@ fn opened(path: &Path) -> io::Result<Unpacked<File>> {
 /// Runs on a thread of its own, which ends with the file or with whoever listens.
 fn stream<T: Send + 'static>(
     read: impl FnOnce(&mpsc::Sender<Result<T, String>>) -> Ended + Send + 'static,
-) -> Result<mpsc::Receiver<Result<T, String>>, String> {
+) -> Result<Handed<T>, String> {
     let (send, receive) = mpsc::channel(AHEAD);
     let thread = thread::Builder::new().name("restore".into());
     let started = thread.spawn(move || {

@@ -5,16 +5,17 @@
 //! whole (`RENAMENX`, or `RENAME` where it is to replace): nobody ever sees half a value. What is built
 //! expires by itself when we break off, so nothing is left behind.
 
+mod answers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use ::redis::{Cmd, Value as Wire};
+use ::redis::Cmd;
 
 use crate::engine::governor::{Flown, Governor};
 use crate::engine::journal::{Journal, Written};
 use crate::engine::redis::link::{Link, about, command};
-use crate::engine::redis::reply::{Refusal, Reply};
 use crate::engine::redis::restore::building::{Builder, Need, Order, Orders};
 use crate::engine::redis::restore::reading::{Head, Part, Source};
 use crate::engine::redis::slot;
@@ -30,7 +31,7 @@ use crate::text;
 const FULL_FLIGHT: usize = 512;
 const FLIGHT_BYTES: usize = 1 << 20;
 /// Keys that may be sent beyond what is noted.
-pub(super) const EVERY: u64 = 4_096;
+const EVERY: u64 = 4_096;
 const TELL_EVERY: Duration = Duration::from_millis(100);
 /// What is being built lives so long if we break off.
 const UNFINISHED_MS: &str = "3600000";
@@ -522,104 +523,6 @@ impl<'a> Writing<'a> {
         }
         Ok(())
     }
-
-    fn answer(&mut self, purpose: Purpose, reply: Reply) {
-        match purpose {
-            Purpose::Aside => {}
-            Purpose::Set(head, bytes) => match reply {
-                Ok(Wire::Nil) => self.existed(&head),
-                Ok(_) => self.restored(&head, bytes),
-                Err(refusal) => self.fail(&head, "SET", &refusal),
-            },
-            Purpose::Payload(head, payload) => match reply {
-                Ok(_) => self.restored(&head, payload.len() as u64),
-                Err(refusal) if refusal.code() == "BUSYKEY" => self.existed(&head),
-                Err(refusal) if is_about_payload(&refusal) => {
-                    self.takes_payloads &= !refusal.words().contains("payload version");
-                    self.refused.push((head, payload));
-                }
-                Err(refusal) => self.fail(&head, "RESTORE", &refusal),
-            },
-            Purpose::Look(place) => {
-                if let (Some(built), Ok(Wire::Int(1..))) = (self.built.get_mut(&place), reply) {
-                    built.is_there = true;
-                }
-            }
-            Purpose::Build(place, need) => self.answer_order(place, need, reply),
-            Purpose::Rename(place) => self.answer_rename(place, reply),
-        }
-    }
-
-    fn answer_order(&mut self, place: u64, need: Need, reply: Reply) {
-        let is_none = matches!(&reply, Ok(Wire::Array(claimed)) if claimed.is_empty());
-        let refusal = match reply {
-            Ok(_) if need == Need::Pending && is_none => {
-                self.lost.pending += 1;
-                self.inexact.insert(place);
-                return;
-            }
-            Ok(_) => return,
-            Err(refusal) => refusal,
-        };
-        match need {
-            Need::FieldEnds => self.lost.field_ends += 1,
-            Need::Counters => self.lost.counters += 1,
-            Need::Pending => self.lost.pending += 1,
-            Need::Value => {
-                let words = refusal.fault(self.link.place(), "building it").to_string();
-                if let Some(built) = self.built.get_mut(&place) {
-                    built.failed.get_or_insert(words);
-                }
-                return;
-            }
-        }
-        self.inexact.insert(place);
-    }
-
-    fn answer_rename(&mut self, place: u64, reply: Reply) {
-        let Some(mut built) = self.built.remove(&place) else {
-            return;
-        };
-        match reply {
-            _ if built.failed.is_some() => {}
-            Ok(Wire::Int(0)) => built.is_there = true,
-            Ok(_) => {
-                self.restored(&built.head, built.bytes);
-                return;
-            }
-            // All of its fields had expired, or it has itself meanwhile.
-            Err(refusal) if refusal.words().contains("no such key") => {
-                self.report.expired += 1;
-                return;
-            }
-            Err(refusal) => {
-                let words = refusal.fault(self.link.place(), "RENAME").to_string();
-                built.failed = Some(words);
-            }
-        }
-        self.built.insert(place, built);
-        self.drop_built(place);
-    }
-
-    fn restored(&mut self, head: &Head, bytes: u64) {
-        self.report.restored += 1;
-        self.report.bytes.0 += bytes;
-        self.written.note(head.place);
-    }
-
-    fn existed(&mut self, head: &Head) {
-        self.report.existed += 1;
-        // A restore that goes on meets what it had sent before it broke off.
-        let is_own = self.restore.resumes && head.place < self.journal.note.done + 2 * EVERY;
-        if self.restore.conflict == Conflict::Fail && !is_own && self.stopped.is_none() {
-            self.stopped = Some(head.key.clone());
-        }
-    }
-
-    fn fail(&mut self, head: &Head, command: &str, refusal: &Refusal) {
-        let words = refusal.fault(self.link.place(), command).to_string();
-        self.report.fail(head.key.bytes(), words);
-    }
 }
 
 /// The command with the key that it is about.
@@ -630,14 +533,6 @@ fn ordered(order: &Order, name: &[u8]) -> Cmd {
         command.arg(argument.as_slice());
     }
     command
-}
-
-/// It is newer than the server, or not in a form that it knows.
-fn is_about_payload(refusal: &Refusal) -> bool {
-    let words = refusal.words();
-    words.contains("payload version")
-        || words.contains("Bad data format")
-        || words.contains("syntax error")
 }
 
 /// A number that no other run has: names of ours must not meet.
