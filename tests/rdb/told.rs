@@ -156,7 +156,6 @@ pub fn value<R: Read>(reader: &mut Reader<R>) -> Result<Value, SnapshotError> {
 }
 
 impl Value {
-    #[expect(clippy::too_many_lines, reason = "a list of elements")]
     fn take(&mut self, element: &Element<'_>) {
         const BEFORE: &str = "what it belongs to comes before";
         match element {
