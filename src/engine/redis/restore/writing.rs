@@ -60,7 +60,8 @@ pub(super) struct Writing<'a> {
     built: BTreeMap<u64, Built>,
     /// Payloads that the server did not take.
     refused: Vec<(Head, Vec<u8>)>,
-    takes_payloads: bool,
+    /// Types, by their bytes, that the server does not take as they stand.
+    unknown_types: BTreeSet<u8>,
     stopped: Option<Key>,
     lost: Lost,
     /// The last place that was handed to us, plus one.
@@ -137,7 +138,7 @@ impl<'a> Writing<'a> {
             purposes: Vec::new(),
             built: BTreeMap::new(),
             refused: Vec::new(),
-            takes_payloads: true,
+            unknown_types: BTreeSet::new(),
             stopped: None,
             lost: Lost::default(),
             told: None,
@@ -248,13 +249,16 @@ impl<'a> Writing<'a> {
                 self.drop_built(head.place);
                 self.report.fail(head.key.bytes(), why);
             }
-            Part::Payload(head, payload) if self.takes_payloads => {
-                self.reached = head.place + 1;
-                self.payload(head, payload);
-            }
             Part::Payload(head, payload) => {
                 self.reached = head.place + 1;
-                self.rebuild(head, &payload).await?;
+                let is_known = payload
+                    .first()
+                    .is_some_and(|code| !self.unknown_types.contains(code));
+                if is_known {
+                    self.payload(head, payload);
+                } else {
+                    self.rebuild(head, &payload).await?;
+                }
             }
             Part::Orders {
                 head,
@@ -320,7 +324,9 @@ impl<'a> Writing<'a> {
             std::ops::ControlFlow::Continue(())
         });
         let read = verified_dump(payload).and_then(|mut reader| reader.visit(&mut builder));
-        let impossible = builder.impossible.map(str::to_owned);
+        let impossible = builder
+            .impossible
+            .map(|_| "it is a module's, and the server does not take it as it stands".to_owned());
         let last = builder.finish();
         if let Some(why) = read.err().map(|error| error.to_string()).or(impossible) {
             self.report.fail(head.key.bytes(), why);

@@ -21,7 +21,10 @@ impl Writing<'_> {
                 Ok(_) => self.restored(&head, payload.len() as u64),
                 Err(refusal) if refusal.code() == "BUSYKEY" => self.existed(&head),
                 Err(refusal) if is_about_payload(&refusal) => {
-                    self.takes_payloads &= !refusal.words().contains("payload version");
+                    // A payload says the oldest version that knows its type, so others may still do.
+                    if refusal.words().contains("payload version") {
+                        self.unknown_types.extend(payload.first());
+                    }
                     self.refused.push((head, payload));
                 }
                 Err(refusal) => self.fail(&head, "RESTORE", &refusal),
