@@ -146,7 +146,10 @@ fn agrees(server: &RedisServer, flavor: Flavor, key: &ToldKey) {
     );
     let encoding = text(&ask(&[b"OBJECT", b"ENCODING", name]));
     // What was written in place is raw until it is loaded anew, which no file tells.
-    if name != b"hyperloglog" {
+    // Valkey keeps some numbers that a script wrote as text until then.
+    let is_number_as_text =
+        flavor == Flavor::Valkey && key.head.encoding == "int" && encoding == "embstr";
+    if name != b"hyperloglog" && !is_number_as_text {
         assert_eq!(key.head.encoding, encoding, "{shown}");
     }
     let ends = number(&ask(&[b"PEXPIRETIME", name]));

@@ -41,7 +41,7 @@ pub const COMMAND: &str = "snapshot diff";
 /// Reading a server is no single moment: what changes meanwhile shows as a
 /// difference. Values come by DUMP, which counts as a lookup.
 ///
-/// Examples:
+/// Example:
 ///
 ///     $ cachedeck snapshot diff last-night.rdb prod
 ///     1,204 added, 17 removed, 311 changed, 2 with another TTL; 998,468 the same

@@ -161,7 +161,7 @@ async fn a_restore_goes_on_where_its_journal_says() {
     let bytes = path.metadata().unwrap().len();
     let note = serde_json::json!({
         "source": path, "bytes": bytes, "began_ms": null, "target": server.place(),
-        "pattern": null, "conflict": "skip", "blocks": 1,
+        "pattern": null, "conflict": "skip", "done": 1,
         "restored": 1, "existed": 0, "expired": 0, "failed": 0,
     });
     std::fs::write(&journal, note.to_string()).unwrap();
