@@ -41,7 +41,7 @@ const COMMAND: &str = "snapshot restore";
 /// on there. Afterwards a sample is read back and compared (--verify all: every
 /// item). Items that could not be stored are named, and exit with 6.
 ///
-/// Examples:
+/// Example:
 ///
 ///     $ cachedeck prod snapshot restore last-night.rdb 'user:*' --dry-run
 ///     $ cachedeck memcached://10.0.0.6 snapshot restore monday.items
