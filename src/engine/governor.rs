@@ -21,8 +21,11 @@ const LONG_FLIGHT: Duration = Duration::from_micros(800);
 /// A single SCAN of names alone stays below this at full speed.
 const LONG_SCAN: Duration = Duration::from_micros(700);
 
-/// Keys of a flight with questions at full speed.
+/// Keys of a flight with questions at full speed,
 const FULL: u64 = 100;
+/// and how many questions of each make a flight of that length. With more of them there are fewer keys
+/// in it: others wait as long as the server works, whatever for.
+const QUESTIONS: u64 = 3;
 /// The same where the way takes longer than the work.
 const FULL_FAR: u64 = 500;
 const FAR: Duration = Duration::from_millis(2);
@@ -57,7 +60,8 @@ const METER: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Governor {
     pace: Pace,
-    asks_questions: bool,
+    /// Asked of every key.
+    questions: u64,
     began: Instant,
     /// Server time of one key, a moving average in seconds.
     per_key: Option<f64>,
@@ -112,10 +116,10 @@ pub struct Flown {
 }
 
 impl Governor {
-    pub fn new(pace: Pace, asks_questions: bool, now: Instant) -> Self {
+    pub fn new(pace: Pace, questions: u64, now: Instant) -> Self {
         Self {
             pace,
-            asks_questions,
+            questions,
             began: now,
             per_key: None,
             next: now,
@@ -152,9 +156,9 @@ impl Governor {
     )]
     pub fn keys(&self, way: Duration) -> u64 {
         let fits = |span: Duration| self.per_key.map(|one| (span.as_secs_f64() / one) as u64);
-        match (self.pace, self.asks_questions) {
+        match (self.pace, self.questions > 0) {
             (Pace::FullSpeed, true) if way > FAR => FULL_FAR,
-            (Pace::FullSpeed, true) => FULL,
+            (Pace::FullSpeed, true) => FULL * QUESTIONS / self.questions.max(QUESTIONS),
             (Pace::FullSpeed, false) => {
                 fits(LONG_SCAN).map_or(FULL, |keys| keys.clamp(FULL, FULL_NAMES))
             }
@@ -329,7 +333,7 @@ mod tests {
         fn at(pace: Pace) -> Self {
             let now = Instant::now();
             Self {
-                governor: Governor::new(pace, true, now),
+                governor: Governor::new(pace, 3, now),
                 now,
                 keys: 0,
                 server: Duration::ZERO,
@@ -429,7 +433,7 @@ mod tests {
 
     #[test]
     fn waiting_is_no_work_of_the_server() {
-        let mut governor = Governor::new(percent(5.0), true, Instant::now());
+        let mut governor = Governor::new(percent(5.0), 3, Instant::now());
         let flown = Flown {
             keys: 10,
             took: Some(300 * MICRO),
@@ -449,6 +453,14 @@ mod tests {
         // Nothing was told: replies alone count.
         governor.settle(&Account::default());
         assert_eq!(governor.server(), (68 + 250) * MICRO);
+    }
+
+    #[test]
+    fn more_questions_of_each_key_make_no_longer_flight() {
+        for (questions, keys) in [(1, 100), (3, 100), (5, 60), (6, 50)] {
+            let governor = Governor::new(Pace::FullSpeed, questions, Instant::now());
+            assert_eq!(governor.keys(Duration::ZERO), keys, "{questions}");
+        }
     }
 
     #[test]

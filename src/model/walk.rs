@@ -79,6 +79,18 @@ impl Wants {
         ..Self::BASICS
     };
 
+    /// How many questions that is of each key; elements are asked of collections alone.
+    pub fn questions(self) -> u64 {
+        let asked = [
+            self.kind || self.length,
+            self.ttl,
+            self.size,
+            self.usage,
+            self.encoding,
+        ];
+        asked.into_iter().map(u64::from).sum()
+    }
+
     pub fn is_nothing(self) -> bool {
         self == Self::NAMES
     }

@@ -195,7 +195,7 @@ impl MemcachedServer {
             walk,
             pipe,
             clock,
-            governor: Governor::new(ask.pace, true, Instant::now()),
+            governor: Governor::new(ask.pace, 1, Instant::now()),
             page: None,
             is_listed: false,
             air: VecDeque::new(),

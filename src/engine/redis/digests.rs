@@ -227,7 +227,7 @@ impl Values {
         target.limits.reply_bytes = target.limits.reply_bytes.max(2 * LARGEST);
         Self {
             lane: Lane::to(target, Arc::clone(&core.common)),
-            governor: Governor::new(pace, true, Instant::now()),
+            governor: Governor::new(pace, 1, Instant::now()),
             flight: Flight::default(),
             total: 0,
         }

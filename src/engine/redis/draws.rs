@@ -45,7 +45,7 @@ impl RedisDraws {
     pub(super) async fn from(core: &Arc<Core>, ask: WalkAsk) -> Result<Self, Fault> {
         let mut draws = Self {
             lane: Lane::to(core.target.clone(), Arc::clone(&core.common)),
-            governor: Governor::new(ask.pace, true, Instant::now()),
+            governor: Governor::new(ask.pace, ask.wants.questions().max(1), Instant::now()),
             teller: Teller::for_wants(ask.wants),
             ask,
             spending: Spending::default(),

@@ -105,7 +105,7 @@ impl RedisWalk {
     pub(super) fn over(core: Arc<Core>, ask: WalkAsk) -> Self {
         let lane = Lane::to(core.target.clone(), Arc::clone(&core.common));
         Self {
-            governor: Governor::new(ask.pace, !ask.wants.is_nothing(), Instant::now()),
+            governor: Governor::new(ask.pace, ask.wants.questions(), Instant::now()),
             teller: Teller::for_wants(ask.wants),
             coverage: coverage_of(&ask),
             core,

@@ -103,7 +103,7 @@ impl<'a> Writing<'a> {
             permit,
             target,
             pipe: Conn::open(&server.target).await?.into_pipe(),
-            governor: Governor::new(restore.pace, true, Instant::now()),
+            governor: Governor::new(restore.pace, 1, Instant::now()),
             of: survey.matched,
             reading,
             journal,

@@ -130,7 +130,7 @@ impl<'a> Writing<'a> {
             report,
             written: Written::default(),
             inexact: BTreeSet::new(),
-            governor: Governor::new(restore.pace, true, Instant::now()),
+            governor: Governor::new(restore.pace, 1, Instant::now()),
             run: run(),
             flight: Vec::new(),
             bytes: 0,
