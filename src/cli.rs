@@ -196,6 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_reported_in_the_form_of_a_server() {
+        let of = |name: &str| schema::SCHEMAS.iter().find(|(one, _)| *one == name);
+        let (_, analyze) = of("analyze").expect("it has a schema");
+        let (_, inspect) = of("snapshot inspect").expect("it has a schema");
+        let renamed = analyze
+            .replace("v1/analyze", "v1/snapshot-inspect")
+            .replace(
+                "What a keyspace consists",
+                "What the keys of a snapshot file consist",
+            );
+        assert_eq!(renamed, *inspect);
+    }
+
+    #[test]
     fn every_command_with_data_has_a_schema() {
         let with_data: Vec<&str> = COMMANDS
             .iter()

@@ -9,6 +9,7 @@ mod cli {
     mod files;
     mod forms;
     mod hot;
+    mod inspecting;
     mod items;
     mod reading;
     mod restoring;

@@ -166,12 +166,34 @@ fn redis_and_valkey_answer_as_promised() {
         let file = directory.path().join("a.rdb");
         let fetched = ask("snapshot fetch", &[file.to_str().expect("a path")]);
         assert_eq!(fetched["checksum"], "good");
+        offline("snapshot verify", &[file.to_str().expect("a path")], 0);
+        offline("snapshot inspect", &[file.to_str().expect("a path")], 0);
         ask("snapshot list", &[]);
         server.run("CONFIG SET appendonly yes");
         ask("snapshot rewrite", &["--dry-run"]);
         ask("snapshot rewrite", &["--yes"]);
         assert_eq!(ask("replication", &[])["role"], "primary");
     }
+}
+
+#[test]
+fn files_of_every_version_are_told_as_promised() {
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/librdb");
+    for name in [
+        "empty",
+        "function2",
+        "hash_zm_v2",
+        "module_aux_v12",
+        "script",
+        "stream_v11",
+    ] {
+        let file = format!("{vectors}/{name}.rdb");
+        offline("snapshot verify", &[&file], 0);
+        offline("snapshot inspect", &[&file], 0);
+    }
+    let wrong = format!("{vectors}/invalid_chksum_v8.rdb");
+    offline("snapshot verify", &[&wrong], 1);
+    offline("snapshot inspect", &[&wrong], 6);
 }
 
 #[test]

@@ -253,3 +253,54 @@ fn numbers_are_told_from_texts_as_servers_do() {
         assert!(!is_number(text.as_bytes()), "{text}");
     }
 }
+
+#[test]
+fn what_only_one_house_writes_is_read_under_its_own_name() {
+    // A fact of a module on a key: one class, its four bytes, a number, the end.
+    let facts = b"\xf3\x01abcd\x02\x05\0\0\x01k\x01v";
+    let lines = told(&snapshot("REDIS0013", facts)).unwrap();
+    assert_eq!(lines, ["0 k string embstr: v", "Verified"]);
+    // Slots on their way here: the job's name, one range.
+    let import = b"\xf3\x03job\x01\x05\x09\0\x01k\x01v";
+    let lines = told(&snapshot("VALKEY080", import)).unwrap();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].starts_with("SlotImport"), "{lines:?}");
+    // A function of a release candidate: name, engine, a description, code.
+    let function = b"\xf6\x01f\x03LUA\x01\x02hi\x04code";
+    let lines = told(&snapshot("REDIS0010", function)).unwrap();
+    assert!(
+        lines[0].contains("description: Some([104, 105])"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_stream_that_knows_its_producers_is_read() {
+    let mut body = b"\x1a\x01k\0".to_vec(); // no nodes
+    body.extend([0, 7, 1, 0, 0, 0, 0, 9]); // length, last, first, deleted, added
+    body.push(0); // no groups
+    body.extend(b"\x0a\x14\x01\x03pid\x01\x03iid\x07\x01\x02\x01");
+    let lines = told(&snapshot("REDIS0013", &body)).unwrap();
+    let expected = "Idempotence(Idempotence { seconds: 10, most_entries: 20, producers: 1 }) \
+                    Producer(Piece(3 bytes from 0 of 3)) ProducedName(Piece(3 bytes from 0 of 3)) \
+                    Produced(StreamId { ms: 7, seq: 1 })";
+    assert!(lines[0].ends_with(expected), "{}", lines[0]);
+    assert_eq!(lines[1], "Verified");
+    // Passed over, it ends at the same place.
+    let bytes = snapshot("REDIS0013", &body);
+    let mut reader = Reader::new(bytes.as_slice()).unwrap();
+    reader.next().unwrap();
+    assert_eq!(reader.skip().unwrap().length, 0);
+    assert!(matches!(
+        reader.next().unwrap(),
+        Record::End(Ending::Verified(_))
+    ));
+}
+
+#[test]
+fn a_short_text_that_was_compressed_is_embedded_when_it_is_loaded() {
+    // 30 times the same letter: a literal and a copy.
+    let body = b"\0\x01k\xc3\x05\x1e\x00a\xe0\x14\x00";
+    let lines = told(&snapshot("REDIS0011", body)).unwrap();
+    assert_eq!(lines[0], format!("0 k string embstr: {}", "a".repeat(30)));
+}
