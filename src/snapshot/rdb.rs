@@ -12,10 +12,13 @@
 mod checksum;
 mod dump;
 mod element;
+mod header;
 mod lzf;
 mod memory;
 mod module;
+mod opcode;
 mod packed;
+mod records;
 mod shape;
 mod source;
 mod stream;
@@ -31,7 +34,6 @@ use crate::model::{Encoding, Key, KeyKind, UnixMs};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::rdb::source::{Scratch, Source};
 use crate::snapshot::rdb::types::Type;
-use crate::text;
 
 pub use dump::{Dumped, verified_dump};
 pub use element::{Element, Idempotence, PIECE, Piece, StreamFacts, StreamId, Visitor};
@@ -41,8 +43,6 @@ pub use shape::Shape;
 /// The newest versions of the format that are read.
 pub const NEWEST_REDIS: u32 = 13;
 pub const NEWEST_VALKEY: u32 = 80;
-/// Versions from here on end with a checksum.
-const CHECKED_SINCE: u32 = 5;
 /// Lists of this size and one node are listpacks once they are loaded, from this version on.
 const LISTPACK_LISTS_SINCE: u32 = 11;
 const LISTPACK_LIST: u64 = 8_192;
@@ -202,7 +202,7 @@ impl<R: Read> Reader<R> {
     /// When it is no snapshot, or of a version that is not known.
     pub fn new(from: R) -> Result<Self> {
         let mut source = Source::new(from, 0, true);
-        let header = header(&mut source)?;
+        let header = header::read(&mut source)?;
         Ok(Self::with(source, header))
     }
 
@@ -419,147 +419,6 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    fn record(&mut self, code: u8) -> Result<Record<'_>> {
-        let at = self.source.offset() - 1;
-        match code {
-            opcode::FACT => {
-                let name = self.source.text("the name of a fact")?;
-                let name = self
-                    .source
-                    .whole(name, &mut self.scratch, "the name of a fact")?;
-                self.head.name.clear();
-                self.head.name.extend_from_slice(name);
-                let value = self.source.text("the value of a fact")?;
-                let value = self
-                    .source
-                    .whole(value, &mut self.scratch, "the value of a fact")?;
-                Ok(Record::Fact {
-                    name: &self.head.name,
-                    value,
-                })
-            }
-            opcode::DATABASE => {
-                let number = self.source.length("the number of a database")?;
-                self.head.db = u32::try_from(number).map_err(|_| SnapshotError::Corrupt {
-                    at,
-                    what: "a database with a number that is too large",
-                })?;
-                self.head.slot = None;
-                Ok(Record::Database(self.head.db))
-            }
-            opcode::SIZES => Ok(Record::Sizes {
-                keys: self.source.length("the number of keys")?,
-                expiring: self.source.length("the number of keys that expire")?,
-            }),
-            opcode::SLOT => self.slot(at),
-            opcode::FUNCTION => {
-                let code = self.source.text("a library of functions")?;
-                let code = self
-                    .source
-                    .whole(code, &mut self.scratch, "a library of functions")?;
-                Ok(Record::Function { code })
-            }
-            opcode::OLD_FUNCTION => self.old_function(),
-            opcode::MODULE => {
-                let module = ModuleId(self.source.length("the type of a module")?);
-                let start = self.source.offset();
-                module::skip(&mut self.source)?;
-                Ok(Record::ModuleFacts {
-                    module,
-                    bytes: self.source.offset() - start,
-                })
-            }
-            opcode::SLOT_IMPORT if self.header.flavour == Flavour::Valkey => {
-                let job = self.source.text("the name of a slot import")?;
-                let job = self
-                    .source
-                    .whole(job, &mut self.scratch, "the name of a slot import")?;
-                self.head.name.clear();
-                self.head.name.extend_from_slice(job);
-                let ranges = self.source.length("the number of slot ranges")?;
-                for _ in 0..ranges {
-                    self.source.length("the first slot of a range")?;
-                    self.source.length("the last slot of a range")?;
-                }
-                Ok(Record::SlotImport {
-                    job: &self.head.name,
-                    ranges,
-                })
-            }
-            opcode::END => self.end(),
-            _ => Err(unknown_type(at, code)),
-        }
-    }
-
-    fn slot(&mut self, at: u64) -> Result<Record<'_>> {
-        let slot = self.source.length("the number of a slot")?;
-        let slot = u16::try_from(slot).ok().filter(|slot| *slot < 16_384);
-        let slot = slot.ok_or(SnapshotError::Corrupt {
-            at,
-            what: "a slot with a number above 16383",
-        })?;
-        self.head.slot = Some(slot);
-        Ok(Record::Slot {
-            slot,
-            keys: self.source.length("the number of keys of a slot")?,
-            expiring: self
-                .source
-                .length("the number of expiring keys of a slot")?,
-        })
-    }
-
-    fn old_function(&mut self) -> Result<Record<'_>> {
-        const EXPECTED: &str = "a function";
-        let source = &mut self.source;
-        let mut read = |into: &mut Vec<u8>| {
-            let text = source.text(EXPECTED)?;
-            into.clear();
-            into.extend_from_slice(source.whole(text, &mut self.scratch, EXPECTED)?);
-            Ok::<(), SnapshotError>(())
-        };
-        let mut name = std::mem::take(&mut self.head.name);
-        read(&mut name)?;
-        let mut engine = Vec::new();
-        read(&mut engine)?;
-        let has_description = source.length(EXPECTED)? != 0;
-        let description = if has_description {
-            let text = source.text(EXPECTED)?;
-            let text = source.whole(text, &mut self.scratch, EXPECTED)?;
-            Some(text.to_vec())
-        } else {
-            None
-        };
-        let split = name.len();
-        name.extend_from_slice(&engine);
-        self.head.name = name;
-        let code = source.text(EXPECTED)?;
-        let code = source.whole(code, &mut self.scratch, EXPECTED)?;
-        let (name, engine) = self.head.name.split_at(split);
-        Ok(Record::OldFunction {
-            name,
-            engine,
-            description,
-            code,
-        })
-    }
-
-    fn end(&mut self) -> Result<Record<'_>> {
-        let found = self.source.checksum();
-        let ending = match found {
-            Some(found) if self.header.version >= CHECKED_SINCE => {
-                let told = u64::from_le_bytes(self.source.array("the checksum")?);
-                match told {
-                    0 => Ending::Disabled,
-                    _ if told == found => Ending::Verified(told),
-                    _ => return Err(SnapshotError::Checksum { told, found }),
-                }
-            }
-            _ => Ending::None,
-        };
-        self.state = State::Ended(ending);
-        Ok(Record::End(ending))
-    }
-
     /// The type of the value that comes next, which is read now.
     fn begin_value(&mut self) -> Option<&'static Type> {
         match self.state {
@@ -570,73 +429,6 @@ impl<R: Read> Reader<R> {
             State::Between | State::Ended(_) => None,
         }
     }
-}
-
-/// What stands between keys, by its byte.
-mod opcode {
-    /// Types are below, but for one of Redis Enterprise.
-    pub const FIRST: u8 = 243;
-    pub const RAM_LRU: u8 = 107;
-    /// The two houses use one byte for two things.
-    pub const KEY_FACTS: u8 = 243;
-    pub const SLOT_IMPORT: u8 = 243;
-    pub const SLOT: u8 = 244;
-    pub const FUNCTION: u8 = 245;
-    pub const OLD_FUNCTION: u8 = 246;
-    pub const MODULE: u8 = 247;
-    pub const IDLE: u8 = 248;
-    pub const FREQUENCY: u8 = 249;
-    pub const FACT: u8 = 250;
-    pub const SIZES: u8 = 251;
-    pub const ENDS_MS: u8 = 252;
-    pub const ENDS_S: u8 = 253;
-    pub const DATABASE: u8 = 254;
-    pub const END: u8 = 255;
-}
-
-fn header<R: Read>(source: &mut Source<R>) -> Result<Header> {
-    const EXPECTED: &str = "REDIS or VALKEY and a version";
-    let start = source.peek(9)?.to_vec();
-    let (flavour, digits, most) = if let Some(digits) = start.strip_prefix(b"REDIS") {
-        (Flavour::Redis, digits, NEWEST_REDIS)
-    } else if let Some(digits) = start.strip_prefix(b"VALKEY") {
-        (Flavour::Valkey, digits, NEWEST_VALKEY)
-    } else if !start.is_empty()
-        && start.len() < 9
-        && (b"REDIS".starts_with(&start) || b"VALKEY".starts_with(&start))
-    {
-        return Err(source.cut(EXPECTED));
-    } else {
-        return Err(not_a_snapshot(&start));
-    };
-    if start.len() < 9 {
-        return Err(source.cut(EXPECTED));
-    }
-    let version = str::from_utf8(digits)
-        .ok()
-        .filter(|_| digits.iter().all(u8::is_ascii_digit));
-    let version: u32 = version
-        .and_then(|digits| digits.parse().ok())
-        .filter(|version| *version > 0)
-        .ok_or_else(|| not_a_snapshot(&start))?;
-    if version > most {
-        return Err(SnapshotError::Future {
-            flavour,
-            version,
-            most,
-        });
-    }
-    source.skip(9, EXPECTED)?;
-    Ok(Header { flavour, version })
-}
-
-fn not_a_snapshot(start: &[u8]) -> SnapshotError {
-    let found = if start.is_empty() {
-        "nothing".to_owned()
-    } else {
-        text::escape(start)
-    };
-    SnapshotError::NotASnapshot { found }
 }
 
 fn unknown_type(at: u64, code: u8) -> SnapshotError {

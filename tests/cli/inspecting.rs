@@ -18,12 +18,12 @@ fn vector(name: &str) -> String {
 fn a_file_is_reported_as_its_server_is() {
     for flavor in Flavor::available() {
         let server = RedisServer::plain(flavor);
-        let fill = "for n = 1, 300 do
+        let script = "for n = 1, 300 do
             redis.call('SET', 'user:' .. n .. ':name', 'v' .. n, 'EX', 1000 + n)
             redis.call('HSET', 'user:' .. n, 'f', n)
             redis.call('RPUSH', 'queue:' .. n % 7, n)
         end";
-        assert!(!server.cmd(&[b"EVAL", fill.as_bytes(), b"0"]).is_error());
+        assert!(!server.cmd(&[b"EVAL", script.as_bytes(), b"0"]).is_error());
         assert!(!server.cmd(&[b"SAVE"]).is_error());
         let file = server.directory().join("dump.rdb").display().to_string();
         let told = |words: &[&str]| -> Value {
