@@ -4,6 +4,7 @@
 //! one-shot commands call a backend directly.
 
 pub mod backend;
+pub mod comparison;
 pub mod conduit;
 pub mod dial;
 pub mod fault;

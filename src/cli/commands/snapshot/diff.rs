@@ -1,9 +1,8 @@
 //! `snapshot diff`: what is different between two files or servers.
 
-mod feeding;
-mod prefixes;
-
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,12 +13,15 @@ use crate::cli::commands::analyze::PrefixArgs;
 use crate::cli::globals::Format;
 use crate::cli::output::{Answer, Envelope, Look, Output, Sheet};
 use crate::cli::pace::PaceArgs;
-use crate::cli::{Call, Failure, Next, output};
+use crate::cli::progress::Progress;
+use crate::cli::{Call, Failure, Kind, Next, Visit, output};
+use crate::engine::Fault;
+use crate::engine::comparison::{
+    ComparisonAsk, Form, Incomparable, Movers, Party, Row, Say, Unit, compare,
+};
 use crate::model::{UnixMs, parse_duration, units};
-use crate::snapshot::diff::{Count, DiffAsk, Difference, Facts, Tally, What, join, kind_word};
-
-use feeding::{FeedAsk, Source, feed};
-use prefixes::{Movers, Row};
+use crate::snapshot::diff::{Count, Difference, Facts, Tally, What, kind_word};
+use crate::text;
 
 pub const COMMAND: &str = "snapshot diff";
 
@@ -80,38 +82,39 @@ pub fn args(command: clap::Command) -> clap::Command {
 
 pub fn run(call: &mut Call) -> Result<Next, Failure> {
     let args: DiffArgs = call.args();
-    let before = Source::of(call, &args.before)?;
-    let after = Source::of(call, &args.after)?;
-    let form = form(&before, &after)?;
+    let before = party(call, &args.before)?;
+    let after = party(call, &args.after)?;
     let at = now();
-    let ask = FeedAsk {
-        pattern: args.pattern.as_deref().map(str::as_bytes),
-        database: database(call, &before, &after)?,
-        at: moment(&before, &after, at)?,
+    let ask = ComparisonAsk {
+        pattern: args.pattern.clone().map(String::into_bytes),
+        database: call.globals().database,
+        tolerance: args.tolerance,
         pace: args.pace.gentle(),
+        now: at,
     };
-    let (left, right) = call.wait(async {
-        let left = feed(&before, ask);
-        let right = feed(&after, ask);
-        tokio::try_join!(left, right)
-    })?;
+    let line = Arc::new(Mutex::new(Progress::beside_a_report()));
+    let say = say(&line);
+    let compared = call.wait(async {
+        let compared = compare(&before, &after, ask, &say).await;
+        Ok(compared.map_err(|why| failure(&why)))
+    });
+    if let Ok(mut line) = line.lock() {
+        line.clear();
+    }
+    let compared = compared??;
     let envelope = Envelope {
         command: COMMAND,
         target: Some(format!("{} {}", before.name(), after.name())),
         at,
-        warnings: [left.notes, right.notes].concat(),
+        warnings: compared.notes.clone(),
     };
     let mut out = call.output();
-    let mut movers = Movers::new(args.prefixes.analysis(&before.target(), 0));
+    let mut movers = Movers::new(args.prefixes.analysis(before.target(), 0));
     let lists = out.format() == Format::Ndjson;
     let mut stopped = None;
-    let ask = DiffAsk {
-        tolerance: args.tolerance,
-        ..DiffAsk::default()
-    };
-    let tally = join(&left.side, &right.side, ask, |difference| {
+    let tally = compared.join(|difference| {
         let taken = if lists {
-            out.record(&record(&difference, form, at))
+            out.record(&record(&difference, compared.form, at))
         } else {
             movers.take(&difference, at);
             Ok(())
@@ -127,7 +130,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     if let Some(failure) = stopped {
         return Err(failure);
     }
-    let tally = tally.map_err(|error| Failure::usage(format!("{COMMAND}: {error}")))?;
+    let tally = tally.map_err(|why| failure(&why))?;
     let answer = Answered {
         tally,
         rows: movers.rows(args.top, args.prefixes.depth, at),
@@ -136,55 +139,47 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
     Ok(Next::Exit(u8::from(tally.differs())))
 }
 
-/// What is compared; it decides on the words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// Items of Memcached, which have flags.
-    Items,
-    /// Keys of Redis or Valkey, which have types and databases.
-    Keys,
+/// A word with a scheme is a server, the name of a file is a file, and everything else is a profile.
+fn party(call: &mut Call, word: &str) -> Result<Party, Failure> {
+    let of_file = |path: &str| Party::of_file(path.into()).map_err(|why| failure(&why));
+    if let Some(path) = word.strip_prefix("file:") {
+        return of_file(path);
+    }
+    if !word.contains("://") && Path::new(word).is_file() {
+        return of_file(word);
+    }
+    if !word.contains("://") && word.contains(['/', '.']) {
+        let shown = text::escape(word.as_bytes());
+        return Err(Failure::usage(format!(
+            "{COMMAND}: there is no file {shown}"
+        )));
+    }
+    let Visit { target, server } = call.visit_of(word)?;
+    Party::of_target(target, Arc::new(server)).map_err(|why| failure(&why))
 }
 
-fn form(before: &Source, after: &Source) -> Result<Form, Failure> {
-    match (before.holds_items(), after.holds_items()) {
-        (true, true) => Ok(Form::Items),
-        (false, false) => Ok(Form::Keys),
-        (first_has_items, _) => {
-            let (items, keys) = if first_has_items {
-                (before, after)
-            } else {
-                (after, before)
-            };
-            Err(Failure::usage(format!(
-                "{COMMAND}: {} holds items of Memcached, and {} holds keys of Redis or Valkey: these cannot be compared",
-                items.name(),
-                keys.name()
-            )))
+/// Servers take their time, and say how far they are; a file is read before anybody could look.
+fn say(line: &Arc<Mutex<Progress>>) -> Say {
+    let line = Arc::clone(line);
+    Arc::new(move |reading| {
+        let of = reading.of.filter(|_| reading.unit == Unit::Keys);
+        if let (Some(of), Ok(mut line)) = (of, line.lock()) {
+            let (done, of) = (units::count(reading.done), units::count(of));
+            line.tell(&format!("{}: {done} of {of} keys", reading.name));
         }
-    }
+        ControlFlow::Continue(())
+    })
 }
 
-/// The database that was named, by `-n` or by a server's own URL; all where none is.
-fn database(call: &Call, before: &Source, after: &Source) -> Result<Option<u32>, Failure> {
-    if let Some(database) = call.globals().database {
-        return Ok(Some(database));
+fn failure(why: &Incomparable) -> Failure {
+    match why {
+        Incomparable::Unread {
+            fault: fault @ Fault::Damaged { .. },
+            ..
+        } => Failure::new(Kind::No, format!("{COMMAND}: {fault}")),
+        Incomparable::Unread { name, fault } => Failure::of_server(COMMAND, name, fault),
+        _ => Failure::usage(format!("{COMMAND}: {why}")),
     }
-    match (before.database(), after.database()) {
-        (Some(one), Some(other)) if one != other => Err(Failure::usage(format!(
-            "{COMMAND}: databases {one} and {other} are two keyspaces; only the same one can be compared"
-        ))),
-        (one, other) => Ok(one.or(other)),
-    }
-}
-
-/// What had expired by the time of the later side went by itself: it is neither removed nor changed.
-fn moment(before: &Source, after: &Source, now: UnixMs) -> Result<UnixMs, Failure> {
-    let moments = [before.moment(now)?, after.moment(now)?];
-    Ok(moments
-        .into_iter()
-        .flatten()
-        .max()
-        .unwrap_or(UnixMs(i64::MIN)))
 }
 
 fn print(
@@ -289,12 +284,12 @@ impl Answer for Answered {
             "removed_bytes": tally.removed.bytes,
             "changed_bytes": tally.changed.bytes,
             "repeated": tally.repeated,
-            "prefixes": self.rows.iter().map(Row::record).collect::<Value>(),
+            "prefixes": self.rows.iter().map(row_record).collect::<Value>(),
         })
     }
 
     fn sheet(&self) -> Sheet {
-        let records: Vec<Value> = self.rows.iter().map(Row::record).collect();
+        let records: Vec<Value> = self.rows.iter().map(row_record).collect();
         Sheet::of_records(&COLUMNS, &records)
     }
 
@@ -306,11 +301,34 @@ impl Answer for Answered {
             lines += " keys came more than once; the first one counts\n";
         }
         if !self.rows.is_empty() {
-            let rows: Vec<Vec<String>> = self.rows.iter().map(Row::cells).collect();
+            let rows: Vec<Vec<String>> = self.rows.iter().map(cells).collect();
             let headings = ["PREFIX", "ADDED", "REMOVED", "CHANGED", "TTL", "BYTES"];
             lines += "\n";
             lines += &look.table(&headings, &rows);
         }
         lines
     }
+}
+
+fn row_record(row: &Row) -> Value {
+    let [added, removed, changed, ttl_changed] = row.keys;
+    let [added_bytes, removed_bytes, changed_bytes, _] = row.bytes;
+    json!({
+        "prefix": row.prefix,
+        "added": added,
+        "removed": removed,
+        "changed": changed,
+        "ttl_changed": ttl_changed,
+        "added_bytes": added_bytes,
+        "removed_bytes": removed_bytes,
+        "changed_bytes": changed_bytes,
+        "exact": !row.is_estimate,
+    })
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let mut cells = vec![row.prefix.clone()];
+    cells.extend(row.keys.iter().map(|keys| units::count(*keys)));
+    cells.push(row.growth());
+    cells
 }

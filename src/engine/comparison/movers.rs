@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use crate::analysis::report::Via;
 use crate::analysis::{Analysis, AnalysisAsk, Circumstances};
-use crate::model::{Bytes, Coverage, Key, Told, UnixMs, WalkCost, WalkKey, units};
+use crate::model::{Bytes, Coverage, Told, Ttl, UnixMs, WalkCost};
 use crate::snapshot::diff::{Difference, What};
 
 /// One analysis for what was added, removed, changed, and given another TTL.
+#[derive(Debug)]
 pub struct Movers([Analysis; 4]);
 
 /// A prefix, and what is different below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// Safe to show.
-    prefix: String,
-    keys: [u64; 4],
-    bytes: [u64; 4],
+    pub prefix: String,
+    pub depth: u32,
+    /// Keys that were added, removed, changed, given another TTL.
+    pub keys: [u64; 4],
+    pub bytes: [u64; 4],
     /// Some of it was folded for want of memory, and is an estimate from below.
-    is_estimate: bool,
+    pub is_estimate: bool,
 }
 
 impl Movers {
@@ -33,21 +34,13 @@ impl Movers {
     }
 
     pub fn take(&mut self, difference: &Difference, at: UnixMs) {
-        let place = match difference.what {
-            What::Added => 0,
-            What::Removed => 1,
-            What::Changed { .. } => 2,
-            What::TtlChanged => 3,
-        };
         let facts = difference.after.or(difference.before);
-        let key = WalkKey {
-            key: Key::new(difference.key.as_slice()),
-            told: Some(Told {
-                size: facts.map(|facts| facts.size),
-                ..Told::default()
-            }),
+        let told = Told {
+            size: facts.map(|facts| facts.size),
+            ttl: Ttl::Unknown,
+            ..Told::default()
         };
-        self.0[place].take(&key, at);
+        self.0[place(difference.what)].take_named(&difference.key, Some(&told), at);
     }
 
     /// The prefixes with the most differences.
@@ -69,44 +62,41 @@ impl Movers {
                 }
                 let row = rows.entry(prefix.prefix.clone()).or_default();
                 row.prefix = prefix.prefix;
+                row.depth = prefix.depth;
                 row.keys[place] = prefix.keys.value;
                 row.bytes[place] = prefix.bytes.map_or(0, |bytes| bytes.value);
                 row.is_estimate |= !prefix.keys.is_exact();
             }
         }
         let mut rows: Vec<Row> = rows.into_values().collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.keys.iter().sum::<u64>()));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.differences()));
         rows.truncate(most);
         rows
     }
 }
 
+/// The place of a kind of difference in a row.
+fn place(what: What) -> usize {
+    match what {
+        What::Added => 0,
+        What::Removed => 1,
+        What::Changed { .. } => 2,
+        What::TtlChanged => 3,
+    }
+}
+
 impl Row {
-    pub fn record(&self) -> Value {
-        let [added, removed, changed, ttl_changed] = self.keys;
-        let [added_bytes, removed_bytes, changed_bytes, _] = self.bytes;
-        json!({
-            "prefix": self.prefix,
-            "added": added,
-            "removed": removed,
-            "changed": changed,
-            "ttl_changed": ttl_changed,
-            "added_bytes": added_bytes,
-            "removed_bytes": removed_bytes,
-            "changed_bytes": changed_bytes,
-            "exact": !self.is_estimate,
-        })
+    pub fn differences(&self) -> u64 {
+        self.keys.iter().sum()
     }
 
-    pub fn cells(&self) -> Vec<String> {
-        let mut cells = vec![self.prefix.clone()];
-        cells.extend(self.keys.iter().map(|keys| units::count(*keys)));
+    /// Bytes that came and bytes that went, as a person reads it: `+1.2 MiB`.
+    pub fn growth(&self) -> String {
         let [added, removed, ..] = self.bytes;
-        cells.push(if added >= removed {
+        if added >= removed {
             format!("+{}", Bytes(added - removed))
         } else {
             format!("-{}", Bytes(removed - added))
-        });
-        cells
+        }
     }
 }
