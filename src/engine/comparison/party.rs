@@ -74,7 +74,7 @@ impl Party {
         match &target.place {
             Place::File(path) => Self::of_file(path.clone()),
             _ => Ok(Self {
-                name: target.name.as_str().into(),
+                name: text::escape(target.name.as_bytes()).into(),
                 target,
                 source: Source::Server(server),
             }),
@@ -94,9 +94,8 @@ impl Party {
     pub fn form(&self) -> Form {
         match &self.source {
             Source::Items(_) => Form::Items,
-            Source::Snapshot(_) => Form::Keys,
             Source::Server(_) if self.target.protocol == Protocol::Memcached => Form::Items,
-            Source::Server(_) => Form::Keys,
+            Source::Snapshot(_) | Source::Server(_) => Form::Keys,
         }
     }
 
@@ -291,7 +290,8 @@ impl Read for Watched {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(into)?;
         self.reading.done += read as u64;
-        if self.reading.done - self.told >= STRIDE {
+        let is_at_its_end = read == 0 && !into.is_empty();
+        if is_at_its_end || self.reading.done - self.told >= STRIDE {
             self.told = self.reading.done;
             if (self.say)(self.reading.clone()).is_break() {
                 self.is_stopped = true;

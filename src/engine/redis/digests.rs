@@ -19,6 +19,7 @@ use crate::engine::redis::link::command;
 use crate::engine::redis::questions::{Flight, Question, refusal};
 use crate::engine::redis::reply::bytes;
 use crate::engine::redis::resp::View;
+use crate::engine::redis::walk::Spending;
 use crate::engine::redis::{Core, RedisServer, RedisWalk, sample};
 use crate::model::{Bytes, Feature, Key, KeyKind, Pace, Share, UnixMs, WalkAsk, Wants};
 use crate::snapshot::SnapshotError;
@@ -30,6 +31,8 @@ const FLIGHT_BYTES: u64 = 4 << 20;
 /// A value that takes more memory than this is not dumped: the server makes the whole copy in one go,
 /// and everybody waits.
 const LARGEST: u64 = 64 << 20;
+/// What is sent for values, as `INFO commandstats` calls it.
+const OURS: &[&str] = &["dump", "pttl", "time"];
 /// Where the server does not tell.
 const USUAL_SIZE: u64 = 1 << 10;
 
@@ -201,6 +204,8 @@ fn take(
 pub(super) struct Values {
     lane: Lane,
     governor: Governor,
+    spending: Spending,
+    has_begun: bool,
     flight: Flight,
     total: u64,
 }
@@ -228,6 +233,8 @@ impl Values {
         Self {
             lane: Lane::to(target, Arc::clone(&core.common)),
             governor: Governor::new(pace, 1, Instant::now()),
+            spending: Spending::on(OURS),
+            has_begun: false,
             flight: Flight::default(),
             total: 0,
         }
@@ -268,6 +275,7 @@ impl Values {
     /// Asks for time to live and value. Nothing is changed by it, so a flight that was lost with its
     /// connection is sent again, once.
     async fn learn(&mut self, keys: &[(Key, u64)]) -> Result<Vec<Option<Learnt>>, Fault> {
+        self.spend().await?;
         tokio::time::sleep(self.governor.pause(Instant::now())).await;
         self.flight.clear();
         self.flight.time();
@@ -291,6 +299,8 @@ impl Values {
             Err(fault) => return Err(fault),
         };
         self.total += keys.len() as u64;
+        self.spending.round_trips += 1;
+        self.spending.commands += self.flight.replies() as u64;
         let flown = Flown {
             keys: keys.len() as u64,
             took: landed.took,
@@ -299,6 +309,32 @@ impl Values {
         };
         self.governor.flew(flown, Instant::now());
         self.told(keys)
+    }
+
+    /// Now and then the server is asked what our commands cost it: what replies take is more than that.
+    async fn spend(&mut self) -> Result<(), Fault> {
+        if self.governor.is_at_full_speed()
+            || (self.has_begun && !self.spending.is_due(Instant::now()))
+        {
+            return Ok(());
+        }
+        self.flight.clear();
+        for section in ["commandstats", "cpu"] {
+            self.flight.info(section);
+        }
+        self.fly().await?;
+        let said = |number| self.lane.value(number).ok().and_then(bytes);
+        let account: Vec<Vec<u8>> = (0..2).filter_map(said).collect();
+        let account = Info::parse(&account.concat());
+        let now = Instant::now();
+        if self.has_begun {
+            let account = self.spending.learn(&account, now);
+            self.governor.settle(&account);
+        } else {
+            self.has_begun = true;
+            self.spending.begin(&account, now);
+        }
+        Ok(())
     }
 
     async fn learn_singly(&mut self, keys: &[(Key, u64)]) -> Result<Vec<Option<Learnt>>, Fault> {

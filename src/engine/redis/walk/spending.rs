@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const FIRST: Duration = Duration::from_millis(150);
 
 /// Commands that a walk sends, as `INFO commandstats` calls them; before 7.0 families are one.
-const OURS: [&str; 14] = [
+const OF_A_WALK: &[&str] = &[
     "scan",
     "type",
     "pttl",
@@ -28,8 +28,10 @@ const OURS: [&str; 14] = [
     "xlen",
 ];
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Spending {
+    /// What is sent, in the server's own words.
+    ours: &'static [&'static str],
     pub round_trips: u64,
     pub commands: u64,
     pub lookups: u64,
@@ -48,10 +50,31 @@ struct Tally {
     micros: u64,
 }
 
+impl Default for Spending {
+    fn default() -> Self {
+        Self::on(OF_A_WALK)
+    }
+}
+
 impl Spending {
+    /// What these commands cost.
+    pub fn on(ours: &'static [&'static str]) -> Self {
+        Self {
+            ours,
+            round_trips: 0,
+            commands: 0,
+            lookups: 0,
+            asked: None,
+            before: None,
+            processor: None,
+            flights_before: 0,
+            is_first: false,
+        }
+    }
+
     pub fn begin(&mut self, info: &Info, now: Instant) {
         self.asked = Some(now);
-        self.before = tally(info).map(|tally| (tally, self.commands));
+        self.before = tally(self.ours, info).map(|tally| (tally, self.commands));
         self.processor = processor(info);
         self.is_first = true;
     }
@@ -91,7 +114,7 @@ impl Spending {
     /// Our share of the time that the server spent on such commands since it was asked last; `None`
     /// where it would not say or began to count anew.
     fn learn_commands(&mut self, info: &Info) -> Option<Duration> {
-        let tally = tally(info);
+        let tally = tally(self.ours, info);
         let before = std::mem::replace(&mut self.before, tally.map(|tally| (tally, self.commands)));
         let ((before, ours_before), tally) = before.zip(tally)?;
         let calls = tally
@@ -105,10 +128,10 @@ impl Spending {
     }
 }
 
-fn tally(info: &Info) -> Option<Tally> {
+fn tally(ours: &[&str], info: &Info) -> Option<Tally> {
     let mut all = Tally::default();
     let mut is_told = false;
-    for name in OURS {
+    for name in ours {
         let Some(line) = info.text(&format!("cmdstat_{name}")) else {
             continue;
         };
