@@ -9,6 +9,7 @@ mod pty {
     mod changing;
     mod demo;
     mod desk;
+    mod diffing;
     mod hostile;
     mod leaving;
     mod losing;

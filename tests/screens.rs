@@ -12,6 +12,8 @@
 mod changes;
 #[path = "screens/common.rs"]
 mod common;
+#[path = "screens/diff.rs"]
+mod diff;
 #[path = "screens/keys.rs"]
 mod keys;
 #[path = "screens/memory.rs"]

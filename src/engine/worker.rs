@@ -4,6 +4,7 @@
 //! which answers one question after the other; the guide, which starts, pauses and stops walks; and,
 //! while there is one, the walk. A slow answer at the desk delays no sample and no pause.
 
+mod comparing;
 mod surveying;
 mod walking;
 
@@ -22,6 +23,7 @@ use crate::model::{
     UnixMs, Value, WalkAsk, Window,
 };
 
+pub use comparing::{CompareAsk, CompareStep, Verdict, With};
 pub use surveying::SurveyStep;
 use walking::Control;
 pub use walking::{Listed, WalkStep};
@@ -64,6 +66,12 @@ pub enum Query {
     /// The survey goes on at this pace.
     PaceSurvey(Pace),
     StopSurvey,
+    /// Hold the target against another one or a file; a comparison that is under way ends.
+    Compare {
+        ticket: Ticket,
+        ask: Box<CompareAsk>,
+    },
+    StopComparison,
     Facts {
         ticket: Ticket,
         keys: Vec<Key>,
@@ -101,6 +109,10 @@ pub enum Report {
     Survey {
         ticket: Ticket,
         step: SurveyStep,
+    },
+    Compare {
+        ticket: Ticket,
+        step: CompareStep,
     },
     Facts {
         ticket: Ticket,
@@ -153,7 +165,7 @@ impl Worker {
         interval: Duration,
         report: impl Fn(Report) + Clone + Send + Sync + 'static,
     ) -> Self {
-        let server = Arc::new(Server::at(target));
+        let server = Arc::new(Server::at(target.clone()));
         let (desk, questions) = mpsc::channel(MAILBOX);
         let (guide, orders) = mpsc::channel(MAILBOX);
         let (pulse, pulses) = watch::channel(interval);
@@ -167,6 +179,8 @@ impl Worker {
                     report,
                     walk: None,
                     survey: None,
+                    comparison: None,
+                    target,
                 }
                 .lead(orders),
             ),
@@ -213,7 +227,9 @@ impl Query {
             | Self::PauseSurvey
             | Self::ContinueSurvey
             | Self::PaceSurvey(_)
-            | Self::StopSurvey => false,
+            | Self::StopSurvey
+            | Self::Compare { .. }
+            | Self::StopComparison => false,
         }
     }
 
@@ -355,7 +371,9 @@ async fn answer_to(server: &Server, question: Query) -> Option<Report> {
         | Query::PauseSurvey
         | Query::ContinueSurvey
         | Query::PaceSurvey(_)
-        | Query::StopSurvey => return None,
+        | Query::StopSurvey
+        | Query::Compare { .. }
+        | Query::StopComparison => return None,
     })
 }
 
@@ -364,8 +382,10 @@ struct Guide<R> {
     server: Arc<Server>,
     pulse: watch::Sender<Duration>,
     report: R,
+    target: Target,
     walk: Option<Tour>,
     survey: Option<Tour>,
+    comparison: Option<Tour>,
 }
 
 /// A task that goes over the keyspace. Dropping it ends it.
@@ -408,6 +428,8 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
                 }
                 Query::StopSurvey => self.survey = None,
                 Query::StopWalk => self.walk = None,
+                Query::Compare { ticket, ask } => self.start_comparison(ticket, *ask),
+                Query::StopComparison => self.comparison = None,
                 // Questions go to the desk.
                 Query::Facts { .. }
                 | Query::Show { .. }
@@ -447,6 +469,24 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
             task,
             control,
             _wanted: Arc::default(),
+        });
+    }
+
+    fn start_comparison(&mut self, ticket: Ticket, ask: CompareAsk) {
+        let (control, _) = Control::at(ask.how.pace);
+        let wanted = Arc::new(());
+        let report = self.report.clone();
+        let task = tokio::spawn(comparing::comparing(
+            Arc::clone(&self.server),
+            self.target.clone(),
+            ask,
+            Arc::downgrade(&wanted),
+            move |step| report(Report::Compare { ticket, step }),
+        ));
+        self.comparison = Some(Tour {
+            task,
+            control,
+            _wanted: wanted,
         });
     }
 }

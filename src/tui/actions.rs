@@ -12,6 +12,7 @@ pub enum Action {
     OpenSnapshots,
     OpenReplication,
     OpenMemory,
+    OpenDiff,
     NextPane,
     PreviousPane,
     NextTarget,
@@ -60,6 +61,8 @@ pub enum Action {
     CreateSnapshot,
     RewriteAof,
     CheckSnapshot,
+    Compare,
+    SortDiff,
     ServerText,
     Yes,
     No,
@@ -117,6 +120,7 @@ impl Action {
 const KEYS: Scope = Scope::Pane(PaneId::Keys);
 const MEMORY: Scope = Scope::Pane(PaneId::Memory);
 const SNAPSHOTS: Scope = Scope::Pane(PaneId::Snapshots);
+const DIFF: Scope = Scope::Pane(PaneId::Diff);
 const OVERVIEW: Scope = Scope::Pane(PaneId::Overview);
 
 #[rustfmt::skip]
@@ -150,6 +154,8 @@ pub static ACTIONS: &[Row] = &[
     row(Action::CreateSnapshot,  SNAPSHOTS,     Risk::Changes,  &["b"],                     "create-snapshot",   "create",   "write a snapshot in the background"),
     row(Action::RewriteAof,      SNAPSHOTS,     Risk::Changes,  &["a"],                     "rewrite-aof",       "rewrite AOF", "write the append-only file anew in the background"),
     row(Action::CheckSnapshot,   SNAPSHOTS,     Risk::Looks,    &["c"],                     "check-snapshot",    "check",    "look again at what speaks for and against a snapshot"),
+    row(Action::Compare,         DIFF,          Risk::Looks,    &["c"],                     "compare",           "compare",  "hold the target against a file, or against another target that is open"),
+    row(Action::SortDiff,        DIFF,          Risk::Looks,    &["s"],                     "sort-diff",         "sort",     "sort the prefixes by differences, growth or name"),
     row(Action::ServerText,      OVERVIEW,      Risk::Looks,    &["i"],                     "server-text",       "raw",      "every line as the server says it"),
     row(Action::Up,              Scope::List,   Risk::Looks,    &["up", "k"],               "up",                "",         "one up"),
     row(Action::Down,            Scope::List,   Risk::Looks,    &["down", "j"],             "down",              "",         "one down"),
@@ -167,6 +173,7 @@ pub static ACTIONS: &[Row] = &[
     row(Action::OpenSnapshots,   Scope::Global, Risk::Looks,    &["3"],                     "snapshots",         "",         "what is on its disk"),
     row(Action::OpenReplication, Scope::Global, Risk::Looks,    &["4"],                     "replication",       "",         "who copies from whom"),
     row(Action::OpenMemory,      Scope::Global, Risk::Looks,    &["5"],                     "memory",            "",         "what the keyspace consists of"),
+    row(Action::OpenDiff,        Scope::Global, Risk::Looks,    &["6"],                     "diff",              "",         "what changed since a snapshot"),
     row(Action::NextPane,        Scope::Global, Risk::Looks,    &["tab"],                   "next-pane",         "next pane", "the next pane"),
     row(Action::PreviousPane,    Scope::Global, Risk::Looks,    &["backtab"],               "previous-pane",     "",         "the pane before"),
     row(Action::NextTarget,      Scope::Global, Risk::Looks,    &["ctrl-n"],                "next-target",       "",         "the next target"),

@@ -6,7 +6,9 @@ use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEve
 use jiff::tz::TimeZone;
 use ratatui::layout::{Position, Rect};
 
-use crate::engine::worker::{Query, Report, SessionState, SurveyStep, Ticket, WalkStep};
+use crate::engine::worker::{
+    CompareStep, Query, Report, SessionState, SurveyStep, Ticket, WalkStep,
+};
 use crate::guard::Audit;
 use crate::model::{Change, Target, UnixMs};
 use crate::tui::actions::{Action, Risk, Scope};
@@ -47,6 +49,7 @@ pub struct Setup {
 impl App {
     /// A screen on `targets`, of which there is at least one.
     pub fn new(targets: Vec<Target>, setup: Setup) -> Self {
+        let open = targets.clone();
         Self {
             decks: targets.into_iter().map(Deck::new).collect(),
             active: 0,
@@ -63,6 +66,8 @@ impl App {
                 commands: Vec::new(),
                 audit: setup.audit,
                 who: setup.who,
+                targets: open,
+                leads_to: None,
                 effects: Vec::new(),
                 tickets: 0,
             },
@@ -91,6 +96,9 @@ impl App {
                 self.shell.say(Tone::Danger, words);
             }
             Event::Signal(signal) => self.signal(signal),
+        }
+        if let Some(pane) = self.shell.leads_to.take() {
+            self.open(pane);
         }
         std::mem::take(&mut self.shell.effects)
     }
@@ -319,6 +327,9 @@ impl App {
                 ..
             } | Report::Survey {
                 step: SurveyStep::Report(_),
+                ..
+            } | Report::Compare {
+                step: CompareStep::Reading(_) | CompareStep::Joining,
                 ..
             }
         );

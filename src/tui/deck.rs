@@ -7,6 +7,7 @@ use crate::engine::worker::{SessionState, Ticket};
 use crate::guard::Policy;
 use crate::model::{Break, Feature, Features, History, Missing, Sample, Target, UnixMs};
 use crate::tui::panes::PaneId;
+use crate::tui::panes::diff::DiffState;
 use crate::tui::panes::keys::Keys;
 use crate::tui::panes::memory::MemoryState;
 use crate::tui::panes::overview::OverviewState;
@@ -33,6 +34,7 @@ pub struct Deck {
     pub snapshots: SnapshotsState,
     pub replication: ReplicationState,
     pub memory: MemoryState,
+    pub diff: DiffState,
     waiting: BTreeMap<Ticket, Waiter>,
 }
 
@@ -66,6 +68,7 @@ impl Deck {
             snapshots: SnapshotsState::default(),
             replication: ReplicationState::default(),
             memory: MemoryState::default(),
+            diff: DiffState::default(),
             waiting: BTreeMap::new(),
         }
     }

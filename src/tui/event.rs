@@ -101,6 +101,7 @@ pub fn ticket(query: &Query) -> Option<Ticket> {
     match query {
         Query::Walk { ticket, .. }
         | Query::Survey { ticket, .. }
+        | Query::Compare { ticket, .. }
         | Query::Facts { ticket, .. }
         | Query::Show { ticket, .. }
         | Query::Preview { ticket, .. }
@@ -115,7 +116,8 @@ pub fn ticket(query: &Query) -> Option<Ticket> {
         | Query::PauseSurvey
         | Query::ContinueSurvey
         | Query::PaceSurvey(_)
-        | Query::StopSurvey => None,
+        | Query::StopSurvey
+        | Query::StopComparison => None,
     }
 }
 
@@ -124,6 +126,7 @@ pub fn answered(report: &Report) -> Option<Ticket> {
     match report {
         Report::Walk { ticket, .. }
         | Report::Survey { ticket, .. }
+        | Report::Compare { ticket, .. }
         | Report::Facts { ticket, .. }
         | Report::Shown { ticket, .. }
         | Report::Previewed { ticket, .. }

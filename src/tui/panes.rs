@@ -1,5 +1,6 @@
 //! The table of panes. One more pane is one more file and one more row.
 
+pub mod diff;
 pub mod keys;
 pub mod memory;
 pub mod overview;
@@ -24,6 +25,7 @@ pub enum PaneId {
     Snapshots,
     Replication,
     Memory,
+    Diff,
 }
 
 /// Whether a pane did something with what it was given.
@@ -105,6 +107,7 @@ pub static PANES: &[Pane] = &[
     snapshots::PANE,
     replication::PANE,
     memory::PANE,
+    diff::PANE,
 ];
 
 /// The README's table of panes, in Markdown.
@@ -141,6 +144,7 @@ mod tests {
             PaneId::Snapshots,
             PaneId::Replication,
             PaneId::Memory,
+            PaneId::Diff,
         ] {
             assert_eq!(id.row().id, id);
             let same = PANES.iter().filter(|pane| pane.open == id.row().open);

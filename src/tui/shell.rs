@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use crate::engine::worker::{Query, Ticket};
 use crate::guard::Audit;
-use crate::model::{Change, SnapshotRecord, UnixMs, units};
+use crate::model::{Change, Key, SnapshotRecord, Target, UnixMs, units};
 use crate::text;
 use crate::tui::deck::{Deck, Waiter};
 use crate::tui::event::Effect;
@@ -17,6 +17,7 @@ use crate::tui::layers::confirm::Confirm;
 use crate::tui::layers::prompt::Prompt;
 use crate::tui::layers::text::TextLayer;
 use crate::tui::panes::PaneId;
+use crate::tui::panes::keys::card::Card;
 use crate::tui::theme::{Theme, Tone};
 
 /// How long a message stays.
@@ -44,6 +45,10 @@ pub struct Shell {
     pub(super) audit: Audit,
     /// Who sits here: `user@host`.
     pub who: String,
+    /// Everything that is open here.
+    pub targets: Vec<Target>,
+    /// The pane that another one leads to.
+    pub(super) leads_to: Option<PaneId>,
     pub(super) effects: Vec<Effect>,
     pub(super) tickets: u64,
 }
@@ -131,6 +136,12 @@ impl Cx<'_> {
 
     pub fn prompt(&mut self, prompt: Prompt) {
         self.shell.layers.push(Layer::Prompt(Box::new(prompt)));
+    }
+
+    /// Leads to the pane of keys, with this one open.
+    pub fn open_key(&mut self, key: Key) {
+        Card::open(self, key, None);
+        self.shell.leads_to = Some(PaneId::Keys);
     }
 
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {

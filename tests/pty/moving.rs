@@ -56,12 +56,19 @@ fn tab_and_mouse_change_panes() {
     let server = server_with(&["user:1", "user:2"], "value");
     let home = Home::new();
     let mut pty = open_up(&home, &server.url(), &NEVER);
-    for words in ["seen by", "On disk", "This server is", "TYPES", "Traffic"] {
+    for words in [
+        "seen by",
+        "On disk",
+        "This server is",
+        "TYPES",
+        "what changed?",
+        "Traffic",
+    ] {
         pty.send("\t");
         pty.wait_for(words);
     }
     pty.send("\x1b[Z");
-    pty.wait_for("TYPES");
+    pty.wait_for("what changed?");
     // A click on the second tab, then on the second key, twice.
     click(&mut pty, 16, 2);
     pty.wait_for("seen by");

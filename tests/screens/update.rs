@@ -132,10 +132,10 @@ fn one_target_offers_no_switch() {
 fn panes_are_walked_with_tab_and_chosen_by_click() {
     let screen = Screen::of(80, 24).press("tab tab tab");
     assert_eq!(screen.app.shell.pane, PaneId::Replication);
-    let screen = screen.press("tab tab");
+    let screen = screen.press("tab tab tab");
     assert_eq!(screen.app.shell.pane, PaneId::Overview);
     let mut screen = screen.press("backtab");
-    assert_eq!(screen.app.shell.pane, PaneId::Memory);
+    assert_eq!(screen.app.shell.pane, PaneId::Diff);
     let click = MouseEvent {
         kind: MouseEventKind::Down(MouseButton::Left),
         column: 16,

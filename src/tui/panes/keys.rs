@@ -156,7 +156,7 @@ impl Keys {
 }
 
 /// Rows of the pane under header and tabs, over the footer.
-fn body_height(shell: &Shell) -> u16 {
+pub fn body_height(shell: &Shell) -> u16 {
     let tabs = u16::from(shell.area.height >= 9);
     shell.area.height.saturating_sub(2 + tabs)
 }
