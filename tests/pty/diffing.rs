@@ -27,7 +27,7 @@ fn a_server_is_held_against_its_snapshot() {
         pty.send("6");
         pty.wait_for("what changed?");
         pty.send("c");
-        pty.wait_for("a file, or another target");
+        pty.wait_for("with a file, or another");
         pty.send(&night.display().to_string());
         pty.send(ENTER);
         let screen = pty.wait_for("2 added  1 removed  1 changed  1 other TTL  37 the same");
@@ -77,6 +77,26 @@ fn two_servers_that_are_open_are_held_against_each_other() {
 }
 
 #[test]
+fn a_snapshot_that_is_open_is_what_was() {
+    let server = server_with(&["user:1"], "value");
+    assert!(!server.cmd(&[b"SAVE"]).is_error());
+    let night = server.directory().join("dump.rdb").display().to_string();
+    server.run("SET user:2 new");
+    let home = Home::new();
+    let mut pty = open(&home, &["-t", &night, "-t", &server.url()]);
+    pty.wait_for("● up");
+    pty.send("6c");
+    pty.wait_for(&server.url());
+    pty.send(ENTER);
+    pty.wait_for("1 added  0 removed");
+    pty.send(ENTER);
+    pty.wait_for("+ user:2");
+    pty.send(ENTER);
+    pty.wait_for("only the other one has it");
+    leave(pty);
+}
+
+#[test]
 fn what_is_no_snapshot_is_said() {
     let server = server_with(&["user:1"], "value");
     let text = server.directory().join("notes.txt");
@@ -88,7 +108,7 @@ fn what_is_no_snapshot_is_said() {
         ("/nowhere/at.all".to_owned(), "No such file"),
     ] {
         pty.send("6c");
-        pty.wait_for("a file, or another target");
+        pty.wait_for("with a file, or another");
         // What was typed before stands there still.
         pty.send("\x15");
         pty.send(&name);

@@ -50,6 +50,7 @@ fn verdict() -> Verdict {
     Verdict {
         before: "last-night.rdb".to_owned(),
         after: "prod".to_owned(),
+        is_target_before: false,
         form: Form::Keys,
         at: NOW,
         tally: Tally {
@@ -210,7 +211,7 @@ fn patterns_hold_the_keys_whose_ids_they_stand_for() {
     );
     let screen = screen.press("enter");
     assert!(
-        screen.shown().contains("not there any more"),
+        screen.shown().contains("only the other one has it"),
         "{}",
         screen.shown()
     );

@@ -86,6 +86,10 @@ impl Party {
         &self.name
     }
 
+    pub fn is_file(&self) -> bool {
+        !matches!(self.source, Source::Server(_))
+    }
+
     /// Whose delimiters count; a file has the usual ones.
     pub fn target(&self) -> &Target {
         &self.target

@@ -23,13 +23,13 @@ const ROWS: usize = 1_000;
 /// What to compare with a target, and how.
 #[derive(Debug)]
 pub struct CompareAsk {
-    /// What it was; the target is what it is now.
+    /// The other one.
     pub with: With,
     pub how: ComparisonAsk,
     pub analysis: AnalysisAsk,
 }
 
-/// The other one.
+/// What a target is held against.
 #[derive(Clone, Debug)]
 pub enum With {
     File(PathBuf),
@@ -51,6 +51,8 @@ pub enum CompareStep {
 pub struct Verdict {
     pub before: String,
     pub after: String,
+    /// The target is what was, and not what is.
+    pub is_target_before: bool,
     pub form: Form,
     pub at: UnixMs,
     pub tally: Tally,
@@ -84,15 +86,21 @@ async fn run(
     say: impl Fn(CompareStep) + Send + Sync + 'static,
 ) -> Result<Verdict, Incomparable> {
     let say = Arc::new(say);
-    let (before, after) = on_a_thread(move || {
-        let before = match ask.with {
+    let (before, after, is_target_before) = on_a_thread(move || {
+        let other = match ask.with {
             With::File(path) => Party::of_file(path)?,
             With::Target(other) => {
                 let server = Arc::new(Server::at((*other).clone()));
                 Party::of_target(*other, server)?
             }
         };
-        Ok((before, Party::of_target(target, server)?))
+        let target = Party::of_target(target, server)?;
+        // A file is what was, a server is what is; else the target is what is.
+        Ok(if target.is_file() && !other.is_file() {
+            (target, other, true)
+        } else {
+            (other, target, false)
+        })
     })
     .await?;
     let at = ask.how.now;
@@ -101,7 +109,11 @@ async fn run(
     say(CompareStep::Joining);
     let analysis = ask.analysis;
     let names = (before.name().to_owned(), after.name().to_owned());
-    on_a_thread(move || verdict(&compared, names, analysis, at, &alive)).await
+    let verdict = on_a_thread(move || verdict(&compared, names, analysis, at, &alive)).await?;
+    Ok(Verdict {
+        is_target_before,
+        ..verdict
+    })
 }
 
 /// Passes on how far the parties are, and not more often than somebody can look.
@@ -154,6 +166,7 @@ fn verdict(
     Ok(Verdict {
         before,
         after,
+        is_target_before: false,
         form: compared.form,
         at,
         tally,

@@ -1,7 +1,7 @@
 //! What changed: the target held against a file, or against another target.
 //!
-//! The other one is what it was, the target is what it is now. Both are read whole, so nothing begins
-//! before somebody asks for it.
+//! A file is what was and a server is what is; of two alike, the other one is what was. Both are read
+//! whole, so nothing begins before somebody asks for it.
 
 mod view;
 
@@ -202,17 +202,20 @@ fn ask(cx: &mut Cx) {
         },
     };
     let name = text::escape(cx.deck.target.name.as_bytes());
-    let prompt = Prompt::new(format!("What {name} was: a file, or another target"), begin)
-        .starting_with(known)
-        .hint("all of both is read")
-        .checked(|shell, typed| {
-            let is_target = shell.targets.iter().any(|one| one.name == typed);
-            Ok(if is_target {
-                "a target that is open here".to_owned()
-            } else {
-                "a file".to_owned()
-            })
-        });
+    let prompt = Prompt::new(
+        format!("Compare {name} with a file, or another target"),
+        begin,
+    )
+    .starting_with(known)
+    .hint("all of both is read")
+    .checked(|shell, typed| {
+        let is_target = shell.targets.iter().any(|one| one.name == typed);
+        Ok(if is_target {
+            "a target that is open here".to_owned()
+        } else {
+            "a file".to_owned()
+        })
+    });
     cx.prompt(prompt);
 }
 
@@ -324,11 +327,13 @@ fn enter(cx: &mut Cx) {
     let Some(one) = place.and_then(|place| verdict.differences.get(*place)) else {
         return;
     };
-    if one.after.is_none() {
-        return cx.say(
-            Tone::Caution,
-            "it is not there any more: only the other one has it",
-        );
+    let ours = if verdict.is_target_before {
+        one.before
+    } else {
+        one.after
+    };
+    if ours.is_none() {
+        return cx.say(Tone::Caution, "only the other one has it");
     }
     if one.space != cx.deck.target.database {
         let words = format!(
