@@ -1,9 +1,10 @@
 //! Keeping a file: whole under its name, or not there at all.
 //!
-//! What is written goes to a hidden name beside the wanted one, readable by its owner alone. Only when
-//! all of it has reached the disk does it get its name, in one step. Dropped before that, it is
-//! removed; only a kill that cannot be caught leaves the hidden file, whose name says that it is
-//! partial. Nothing is written through a link, and nothing is replaced unless that was asked for.
+//! What is written goes to a file without a name, readable by its owner alone, which goes away with the
+//! process, however that ends. Only when all of it has reached the disk does it get its name, in one
+//! step. Nothing is written through a link, and nothing is replaced unless that was asked for. A file
+//! system that knows no files without a name gets a hidden one beside the wanted one; then a kill that
+//! cannot be caught leaves that, and its name says that it is partial.
 //!
 //! Everything happens by a handle on the directory, so a directory that is swapped meanwhile leads
 //! nowhere else.
@@ -11,7 +12,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,7 @@ pub struct Keeping {
     path: PathBuf,
     directory: OwnedFd,
     name: OsString,
-    /// The hidden name, until it is given up.
+    /// The hidden name, if it has one, until it is given up.
     hidden: Option<OsString>,
     file: File,
     if_there: IfThere,
@@ -76,12 +77,17 @@ impl Keeping {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(parent, flags, Mode::empty()).map_err(failed)?;
         check(path, &directory, name, if_there)?;
-        let (hidden, file) = create_hidden(&directory, name).map_err(failed)?;
+        let (hidden, file) = match create_nameless(&directory) {
+            Ok(file) => (None, file),
+            Err(_) => create_hidden(&directory, name)
+                .map(|(hidden, file)| (Some(hidden), file))
+                .map_err(failed)?,
+        };
         Ok(Self {
             path: path.to_owned(),
             directory,
             name: name.to_owned(),
-            hidden: Some(hidden),
+            hidden,
             file: File::from(file),
             if_there,
             written: 0,
@@ -111,9 +117,19 @@ impl Keeping {
         let failed = |error| of_io(&self.path, error);
         self.file.sync_all().map_err(failed)?;
         check(&self.path, &self.directory, &self.name, self.if_there)?;
-        let hidden = self.hidden.as_deref().unwrap_or_default();
-        self.name_it(hidden)
-            .map_err(|errno| of_errno(&self.path, errno))?;
+        let failed = |errno| of_errno(&self.path, errno);
+        match (&self.hidden, self.if_there) {
+            // A second name is never given where there is one, so nothing can be replaced.
+            (None, IfThere::Refuse) => self.give_a_name(&self.name).map_err(failed)?,
+            (None, IfThere::Replace) => {
+                let hidden = free_name(&self.name, |hidden| self.give_a_name(hidden));
+                let (hidden, ()) = hidden.map_err(failed)?;
+                let renamed = self.rename(&hidden);
+                self.hidden = renamed.is_err().then_some(hidden);
+                renamed.map_err(|errno| of_errno(&self.path, errno))?;
+            }
+            (Some(hidden), _) => self.rename(hidden).map_err(failed)?,
+        }
         self.hidden = None;
         // The name itself has to reach the disk, too. Some file systems cannot be asked for that.
         match rustix::fs::fsync(&self.directory) {
@@ -122,7 +138,13 @@ impl Keeping {
         }
     }
 
-    fn name_it(&self, hidden: &OsStr) -> Result<(), Errno> {
+    fn give_a_name(&self, name: &OsStr) -> Result<(), Errno> {
+        let file = path_of(&self.file);
+        let flags = AtFlags::SYMLINK_FOLLOW;
+        rustix::fs::linkat(rustix::fs::CWD, file, &self.directory, name, flags)
+    }
+
+    fn rename(&self, hidden: &OsStr) -> Result<(), Errno> {
         let directory = &self.directory;
         if self.if_there == IfThere::Replace {
             return rustix::fs::renameat(directory, hidden, directory, &self.name);
@@ -184,13 +206,37 @@ fn check(
     }
 }
 
+/// A file without a name that can be given one later.
+fn create_nameless(directory: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, ".", flags, Mode::RUSR | Mode::WUSR)?;
+    // The way to its name leads through /proc, which may not be there.
+    rustix::fs::stat(path_of(&file))?;
+    Ok(file)
+}
+
+fn path_of(file: &impl AsFd) -> String {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
+}
+
 fn create_hidden(directory: &OwnedFd, name: &OsStr) -> Result<(OsString, OwnedFd), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    free_name(name, |hidden| {
+        rustix::fs::openat(directory, hidden, flags, mode)
+    })
+}
+
+/// The first hidden name that is not taken yet, and what was made of it.
+fn free_name<T>(
+    name: &OsStr,
+    make: impl Fn(&OsStr) -> Result<T, Errno>,
+) -> Result<(OsString, T), Errno> {
     let mut number = 0;
     loop {
         let hidden = hidden(name, number);
-        match rustix::fs::openat(directory, &hidden, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => return Ok((hidden, file)),
+        match make(&hidden) {
+            Ok(done) => return Ok((hidden, done)),
             Err(Errno::EXIST) if number < TRIES => number += 1,
             Err(errno) => return Err(errno),
         }
@@ -254,7 +300,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut keeping = Keeping::create(&dir.path().join("a"), IfThere::Refuse).unwrap();
         keeping.write_all(b"hel").unwrap();
-        assert_eq!(names(dir.path()).len(), 1);
+        // Not even a kill leaves anything.
+        assert_eq!(names(dir.path()), [""; 0]);
         drop(keeping);
         assert_eq!(names(dir.path()), [""; 0]);
     }
@@ -308,6 +355,23 @@ mod tests {
             .finish()
             .unwrap();
         assert!(path.exists());
+    }
+
+    #[test]
+    fn where_files_must_have_names_it_is_a_hidden_one() {
+        for (if_there, expected) in [(IfThere::Refuse, false), (IfThere::Replace, true)] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("a");
+            let mut keeping = Keeping::create(&path, if_there).unwrap();
+            let (hidden, file) = create_hidden(&keeping.directory, &keeping.name).unwrap();
+            (keeping.hidden, keeping.file) = (Some(hidden), File::from(file));
+            keeping.write_all(b"new").unwrap();
+            assert!(names(dir.path())[0].starts_with(".a.partial-"));
+            fs::write(&path, "theirs").unwrap();
+            assert_eq!(keeping.finish().is_ok(), expected);
+            assert_eq!(names(dir.path()), ["a"]);
+            assert_eq!(fs::read(&path).unwrap() == b"new", expected);
+        }
     }
 
     #[test]

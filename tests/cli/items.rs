@@ -9,7 +9,6 @@ use rustix::process::Signal;
 
 use crate::common::memcached::{MemcachedServer, Options};
 use crate::common::program::{BINARY, Call, Home, Run, cachedeck};
-use crate::common::wait::{self, PATIENCE};
 
 fn server() -> MemcachedServer {
     MemcachedServer::start(Options::default())
@@ -273,7 +272,7 @@ fn a_server_that_dies_leaves_no_file() {
         "0.1",
     ])
     .start(&home);
-    begun(dir.path());
+    running.has_filled(dir.path(), 0);
     server.kill();
     running.wait().exits(3);
     assert_eq!(names(dir.path()), [""; 0]);
@@ -295,20 +294,11 @@ fn being_told_to_end_leaves_no_file() {
             "0.1",
         ])
         .start(&home);
-        begun(dir.path());
+        running.has_filled(dir.path(), 0);
         running.signal(signal);
         running.wait().exits(130);
         assert_eq!(names(dir.path()), [""; 0]);
     }
-}
-
-/// Waits until the first bytes of a file under way are there.
-fn begun(directory: &Path) {
-    wait::until("a file under way", PATIENCE, || {
-        let name = names(directory).pop()?;
-        let bytes = directory.join(name).metadata().ok()?.len();
-        (bytes > 0).then_some(())
-    });
 }
 
 #[test]

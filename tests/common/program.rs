@@ -197,6 +197,25 @@ impl Running {
         kill_process(pid, signal).expect("our own child can be signalled");
     }
 
+    /// Waits until a file of this directory that it has open, with a name or without, is longer than
+    /// this.
+    pub fn has_filled(&self, directory: &Path, bytes: u64) {
+        let open = format!("/proc/{}/fd", self.child.id());
+        wait::until("a file under way", PATIENCE, || {
+            let sizes = std::fs::read_dir(&open).ok()?.filter_map(|entry| {
+                let entry = entry.ok()?.path();
+                let is_there = std::fs::read_link(&entry).ok()?.starts_with(directory);
+                // Through the link of the descriptor: the file may have no name.
+                is_there.then(|| std::fs::metadata(&entry).ok())?
+            });
+            let files = sizes.filter(std::fs::Metadata::is_file);
+            files
+                .map(|file| file.len())
+                .max()
+                .filter(|size| *size > bytes)
+        });
+    }
+
     /// Waits for its end and collects the rest of its output.
     pub fn wait(mut self) -> Run {
         // Killing it is what ends the blocking reads below when it hangs.

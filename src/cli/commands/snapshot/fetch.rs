@@ -33,10 +33,10 @@ use crate::text;
 /// fetches it. Nothing on the server is changed, but it forks for it, and lists
 /// us among its replicas while it lasts: what that costs is printed first.
 ///
-/// The file is written under a hidden name beside FILE, readable by you alone,
-/// and gets its name only when its checksum is right and all of it is on the
-/// disk; until then FILE does not exist. `-` writes to standard output instead:
-/// there the exit code alone says whether it is whole.
+/// The file gets its name only when its checksum is right and all of it is on
+/// the disk; until then FILE does not exist, and a run that dies leaves nothing.
+/// You alone can read it. `-` writes to standard output instead: there the exit
+/// code alone says whether it is whole.
 ///
 /// Memcached has no copy of one moment to give, so its items are taken one by
 /// one: keys, values, client flags, CAS and when they expire. Each item is as it
