@@ -8,6 +8,7 @@ pub mod comparison;
 pub mod conduit;
 pub mod dial;
 pub mod fault;
+pub mod fetching;
 mod file;
 mod gate;
 mod governor;

@@ -20,6 +20,7 @@ mod dump;
 mod fetches;
 mod items;
 mod pipe;
+mod preflight;
 mod restore;
 mod stats;
 mod take;
@@ -35,7 +36,7 @@ use crate::engine::{Backend, Draws, Fault, Progress, Walk};
 use crate::guard::Permit;
 use crate::model::{
     Account, Change, Feature, Features, Job, Key, KeyCard, KeyRow, Missing, Outcome, Preflight,
-    PreflightNote, Preview, Sample, Target, Value, Verdict, WalkAsk, Window,
+    Preview, Sample, Target, Value, WalkAsk, Window,
 };
 
 use codec::{Refusal, RefusalKind, Reply};
@@ -292,14 +293,8 @@ impl Backend for MemcachedServer {
         self.foresee(change).await
     }
 
-    async fn preflight(&self, _: Job) -> Result<Preflight, Fault> {
-        Ok(Preflight {
-            notes: vec![PreflightNote {
-                verdict: Verdict::Stop,
-                what: "snapshots".into(),
-                words: NO_SNAPSHOTS.into(),
-            }],
-        })
+    async fn preflight(&self, job: Job) -> Result<Preflight, Fault> {
+        self.judge(job).await
     }
 
     async fn apply(&self, permit: Permit) -> Result<Outcome, Fault> {

@@ -5,6 +5,7 @@
 //! while there is one, the walk. A slow answer at the desk delays no sample and no pause.
 
 mod comparing;
+mod fetching;
 mod surveying;
 mod walking;
 
@@ -16,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::engine::fetching::FileAsk;
 use crate::engine::{Backend, Fault, Server, SurveyAsk, gate};
 use crate::guard::Permit;
 use crate::model::{
@@ -24,6 +26,7 @@ use crate::model::{
 };
 
 pub use comparing::{CompareAsk, CompareStep, Verdict, With};
+pub use fetching::FetchStep;
 pub use surveying::SurveyStep;
 use walking::Control;
 pub use walking::{Listed, WalkStep};
@@ -72,6 +75,12 @@ pub enum Query {
         ask: Box<CompareAsk>,
     },
     StopComparison,
+    /// Bring all data into a file; a fetch that is under way ends and leaves no file.
+    Fetch {
+        ticket: Ticket,
+        ask: FileAsk,
+    },
+    StopFetch,
     Facts {
         ticket: Ticket,
         keys: Vec<Key>,
@@ -113,6 +122,10 @@ pub enum Report {
     Compare {
         ticket: Ticket,
         step: CompareStep,
+    },
+    Fetch {
+        ticket: Ticket,
+        step: FetchStep,
     },
     Facts {
         ticket: Ticket,
@@ -180,6 +193,7 @@ impl Worker {
                     walk: None,
                     survey: None,
                     comparison: None,
+                    fetch: None,
                     target,
                 }
                 .lead(orders),
@@ -229,7 +243,9 @@ impl Query {
             | Self::PaceSurvey(_)
             | Self::StopSurvey
             | Self::Compare { .. }
-            | Self::StopComparison => false,
+            | Self::StopComparison
+            | Self::Fetch { .. }
+            | Self::StopFetch => false,
         }
     }
 
@@ -373,7 +389,9 @@ async fn answer_to(server: &Server, question: Query) -> Option<Report> {
         | Query::PaceSurvey(_)
         | Query::StopSurvey
         | Query::Compare { .. }
-        | Query::StopComparison => return None,
+        | Query::StopComparison
+        | Query::Fetch { .. }
+        | Query::StopFetch => return None,
     })
 }
 
@@ -386,6 +404,7 @@ struct Guide<R> {
     walk: Option<Tour>,
     survey: Option<Tour>,
     comparison: Option<Tour>,
+    fetch: Option<Tour>,
 }
 
 /// A task that goes over the keyspace. Dropping it ends it.
@@ -430,6 +449,8 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
                 Query::StopWalk => self.walk = None,
                 Query::Compare { ticket, ask } => self.start_comparison(ticket, *ask),
                 Query::StopComparison => self.comparison = None,
+                Query::Fetch { ticket, ask } => self.start_fetch(ticket, ask),
+                Query::StopFetch => self.fetch = None,
                 // Questions go to the desk.
                 Query::Facts { .. }
                 | Query::Show { .. }
@@ -466,6 +487,23 @@ impl<R: Fn(Report) + Clone + Send + Sync + 'static> Guide<R> {
             report(Report::Survey { ticket, step });
         }));
         self.survey = Some(Tour {
+            task,
+            control,
+            _wanted: Arc::default(),
+        });
+    }
+
+    fn start_fetch(&mut self, ticket: Ticket, ask: FileAsk) {
+        let (control, _) = Control::at(ask.pace);
+        let report = self.report.clone();
+        let protocol = self.target.protocol;
+        let task = tokio::spawn(fetching::fetch(
+            Arc::clone(&self.server),
+            protocol,
+            ask,
+            move |step| report(Report::Fetch { ticket, step }),
+        ));
+        self.fetch = Some(Tour {
             task,
             control,
             _wanted: Arc::default(),

@@ -49,6 +49,18 @@ pub enum KeepError {
     Io { path: PathBuf, source: io::Error },
 }
 
+impl KeepError {
+    /// What the disk said about this file.
+    pub fn of(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            io::ErrorKind::AlreadyExists => Self::Exists { path },
+            _ => Self::Io { path, source },
+        }
+    }
+}
+
 /// A file under way. It has its name once `finish` has said so.
 #[derive(Debug)]
 pub struct Keeping {
@@ -106,7 +118,7 @@ impl Keeping {
 
     /// An error of writing, with this file's name.
     pub fn failed(&self, error: io::Error) -> KeepError {
-        of_io(&self.path, error)
+        KeepError::of(&self.path, error)
     }
 
     /// Brings everything to the disk and gives the file its name.
@@ -114,7 +126,7 @@ impl Keeping {
     /// # Errors
     /// When the disk fails, or somebody took the name meanwhile. The file is removed then.
     pub fn finish(mut self) -> Result<(), KeepError> {
-        let failed = |error| of_io(&self.path, error);
+        let failed = |error| KeepError::of(&self.path, error);
         self.file.sync_all().map_err(failed)?;
         check(&self.path, &self.directory, &self.name, self.if_there)?;
         let failed = |errno| of_errno(&self.path, errno);
@@ -254,16 +266,7 @@ fn hidden(name: &OsStr, number: u32) -> OsString {
 }
 
 fn of_errno(path: &Path, errno: Errno) -> KeepError {
-    of_io(path, errno.into())
-}
-
-fn of_io(path: &Path, source: io::Error) -> KeepError {
-    let path = path.to_owned();
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => KeepError::Full { path },
-        io::ErrorKind::AlreadyExists => KeepError::Exists { path },
-        _ => KeepError::Io { path, source },
-    }
+    KeepError::of(path, errno.into())
 }
 
 #[cfg(test)]
@@ -376,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_as_such() {
-        let full = of_io(Path::new("a"), io::ErrorKind::StorageFull.into());
+        let full = KeepError::of(Path::new("a"), io::ErrorKind::StorageFull.into());
         assert_eq!(full.to_string(), "a: no room is left on the disk");
     }
 }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use ratatui::layout::{Position, Rect};
 
 use crate::engine::worker::{
-    CompareStep, Query, Report, SessionState, SurveyStep, Ticket, WalkStep,
+    CompareStep, FetchStep, Query, Report, SessionState, SurveyStep, Ticket, WalkStep,
 };
 use crate::guard::Audit;
 use crate::model::{Change, Target, UnixMs};
@@ -330,6 +330,9 @@ impl App {
                 ..
             } | Report::Compare {
                 step: CompareStep::Reading(_) | CompareStep::Joining,
+                ..
+            } | Report::Fetch {
+                step: FetchStep::Fetching(_),
                 ..
             }
         );

@@ -102,6 +102,7 @@ pub fn ticket(query: &Query) -> Option<Ticket> {
         Query::Walk { ticket, .. }
         | Query::Survey { ticket, .. }
         | Query::Compare { ticket, .. }
+        | Query::Fetch { ticket, .. }
         | Query::Facts { ticket, .. }
         | Query::Show { ticket, .. }
         | Query::Preview { ticket, .. }
@@ -117,7 +118,8 @@ pub fn ticket(query: &Query) -> Option<Ticket> {
         | Query::ContinueSurvey
         | Query::PaceSurvey(_)
         | Query::StopSurvey
-        | Query::StopComparison => None,
+        | Query::StopComparison
+        | Query::StopFetch => None,
     }
 }
 
@@ -127,6 +129,7 @@ pub fn answered(report: &Report) -> Option<Ticket> {
         Report::Walk { ticket, .. }
         | Report::Survey { ticket, .. }
         | Report::Compare { ticket, .. }
+        | Report::Fetch { ticket, .. }
         | Report::Facts { ticket, .. }
         | Report::Shown { ticket, .. }
         | Report::Previewed { ticket, .. }

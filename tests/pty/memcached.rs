@@ -2,7 +2,7 @@
 
 use super::desk::{ENTER, ESCAPE, NEVER, leave, open_up};
 use crate::common::memcached::{self, MemcachedServer};
-use crate::common::program::Home;
+use crate::common::program::{Home, cachedeck};
 use crate::common::wait::{self, PATIENCE};
 
 #[test]
@@ -54,7 +54,7 @@ fn every_pane_answers() {
     pty.wait_for("match");
 
     pty.send("3");
-    pty.wait_for("Memcached has no snapshots");
+    pty.wait_for("as long as the server");
     pty.send("b");
     pty.send("4");
     pty.wait_for("Memcached has no replication");
@@ -68,4 +68,28 @@ fn wait_for_metadump(server: &MemcachedServer, items: usize) {
         let found = dump.windows(4).filter(|part| *part == b"key=").count();
         (found == items).then_some(())
     });
+}
+
+#[test]
+fn items_are_fetched_from_the_pane() {
+    let server = MemcachedServer::start(memcached::Options::default());
+    server.set("page:1", b"first", 0);
+    server.set("page:2", b"second", 500);
+    wait_for_metadump(&server, 2);
+    let home = Home::new();
+    let file = home.path().join("monday.items").display().to_string();
+    let mut pty = open_up(&home, &server.url(), &NEVER);
+    pty.send("3");
+    let screen = pty.wait_for("not one moment");
+    assert!(screen.contains("as long as the server"), "{screen}");
+    pty.send("f");
+    pty.wait_for("Fetch the items into the file");
+    pty.send("\x15");
+    pty.send(&file);
+    pty.send(ENTER);
+    pty.wait_for("2 items in");
+    pty.wait_for("fetch        ok, as ");
+    leave(pty);
+    cachedeck(["snapshot", "verify", &file]).succeeds();
+    cachedeck(["snapshot", "diff", &file, &server.url()]).succeeds();
 }

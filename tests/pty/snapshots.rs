@@ -1,7 +1,7 @@
 //! Snapshots from the dashboard: success is seen to be one, and a failure says why.
 
-use super::desk::{ESCAPE, OFTEN, leave, open_up};
-use crate::common::program::Home;
+use super::desk::{ENTER, ESCAPE, OFTEN, leave, open_up};
+use crate::common::program::{Home, cachedeck};
 use crate::common::pty::Pty;
 use crate::common::redis::{Flavor, Options, RedisServer};
 
@@ -89,4 +89,68 @@ fn a_user_who_may_not_save_is_told_so() {
     pty.wait_until_gone("Esc close");
     assert!(!server.directory().join("dump.rdb").exists());
     leave(pty);
+}
+
+#[test]
+fn a_copy_is_fetched_from_the_pane() {
+    for flavor in Flavor::available() {
+        let server = RedisServer::plain(flavor);
+        server.run("SET key value");
+        let home = Home::new();
+        let mut pty = open_up(&home, &server.url(), &OFTEN);
+        pty.send("3");
+        pty.wait_for("running saves");
+        pty.send("f");
+        pty.wait_for("Fetch a copy into the file");
+        // What it costs stands beside the question.
+        let screen = pty.wait_for("Before a fetch");
+        assert!(screen.contains(".rdb"), "{screen}");
+        let file = server.directory().join("fetched.rdb");
+        pty.send("\x15");
+        pty.send(&file.display().to_string());
+        pty.send(ENTER);
+        pty.wait_for("whole");
+        pty.wait_for("fetch        ok, as ");
+        let verified = cachedeck(["snapshot", "verify", &file.display().to_string()]);
+        verified.succeeds();
+        // A file that is there is not replaced.
+        pty.send("f");
+        pty.wait_for("Fetch a copy into the file");
+        pty.send("\x15");
+        pty.send(&file.display().to_string());
+        pty.send(ENTER);
+        pty.wait_for("there is such a file already");
+        leave(pty);
+    }
+}
+
+#[test]
+fn a_fetch_that_is_stopped_leaves_nothing() {
+    let server = RedisServer::plain(Flavor::default());
+    server.run("DEBUG POPULATE 30000 filler 500");
+    server.run("CONFIG SET rdb-key-save-delay 1000");
+    let home = Home::new();
+    let room = home.path().join("room");
+    std::fs::create_dir(&room).expect("a directory");
+    let file = room.join("a.rdb").display().to_string();
+    let mut pty = open_up(&home, &server.url(), &OFTEN);
+    pty.send("3");
+    pty.wait_for("Before a snapshot");
+    for is_left in [false, true] {
+        pty.send("f");
+        pty.wait_for("Fetch a copy into the file");
+        pty.send("\x15");
+        pty.send(&file);
+        pty.send(ENTER);
+        pty.wait_for("fetching ");
+        if is_left {
+            break;
+        }
+        pty.send("x");
+        pty.wait_for("the fetch is stopped");
+        pty.wait_until_gone("fetching ");
+    }
+    leave(pty);
+    let left = std::fs::read_dir(&room).expect("our own").count();
+    assert_eq!(left, 0);
 }

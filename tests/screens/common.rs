@@ -213,7 +213,7 @@ pub fn memcached_up() -> Vec<Report> {
         .without(Feature::Replication, "Memcached has no replication")
         .without(
             Feature::Snapshot,
-            "Memcached has no snapshots; a logical dump comes in a later version",
+            "Memcached has no snapshots; its items can be fetched as a file",
         )
         .without(Feature::Databases, "Memcached has no databases");
     let mut reports = vec![up(), Report::Features(features)];

@@ -1,11 +1,13 @@
 //! The snapshots pane: states, sizes, and a snapshot from wish to proof.
 
 use cachedeck::engine::Fault;
-use cachedeck::engine::worker::{Query, Report};
+use cachedeck::engine::fetching::{FetchedFile, Fetching, FileAsk};
+use cachedeck::engine::worker::{FetchStep, Query, Report, Ticket};
 use cachedeck::model::{
-    Bytes, Change, Outcome, Persistence, Preflight, PreflightNote, Preview, SaveStatus,
-    SnapshotState, UnixMs, Verdict,
+    Bytes, Change, FetchPhase, FetchProgress, Job, Outcome, Persistence, Preflight, PreflightNote,
+    Preview, Protocol, SaveStatus, SnapshotState, Target, UnixMs, Verdict,
 };
+use cachedeck::tui::theme::Theme;
 
 use crate::common::{NOW, Screen, WATCHED, memcached_up, redis, redis_down, redis_up, sampled};
 use crate::picture;
@@ -102,10 +104,105 @@ fn loading_failing_and_ascii() {
 }
 
 #[test]
-fn memcached_says_that_it_has_none() {
-    let screen = Screen::of(80, 24).with(memcached_up()).press("3");
+fn memcached_has_items_to_fetch_and_nothing_on_disk() {
+    let target = Target {
+        protocol: Protocol::Memcached,
+        ..crate::common::target()
+    };
+    let mut screen = Screen::at(target, Theme::default(), 80, 24)
+        .with(memcached_up())
+        .press("3");
+    let Some(Query::Preflight { ticket, job }) = screen.asked() else {
+        panic!("no check was asked for");
+    };
+    assert_eq!(job, Job::Fetch);
+    screen.tell(Report::Preflight {
+        ticket,
+        preflight: Ok(preflight()),
+    });
     picture!("snapshots_memcached", screen.shown());
     assert!(!screen.shown().contains("create"));
+}
+
+/// A fetch was asked for, found harmless, and given the usual name.
+fn fetching() -> (Screen, Ticket, FileAsk) {
+    let mut screen = opened(Screen::of(80, 24)).press("f");
+    let Some(Query::Preflight { ticket, job }) = screen.asked() else {
+        panic!("no check was asked for");
+    };
+    assert_eq!(job, Job::Fetch);
+    screen.tell(Report::Preflight {
+        ticket,
+        preflight: Ok(preflight()),
+    });
+    picture!("snapshots_fetch_asked", screen.shown());
+    let mut screen = screen.press("enter");
+    let Some(Query::Fetch { ticket, ask }) = screen.asked() else {
+        panic!("nothing was fetched");
+    };
+    (screen, ticket, ask)
+}
+
+#[test]
+fn a_fetch_says_its_cost_then_how_far_it_is_then_where_the_file_is() {
+    let (mut screen, ticket, ask) = fetching();
+    assert_eq!(
+        ask.file.to_str(),
+        Some("127.0.0.1-6379-2026-11-24-1020.rdb")
+    );
+    let step = FetchStep::Fetching(Fetching::Copy(FetchProgress {
+        phase: FetchPhase::Receiving,
+        received: Bytes(30 << 20),
+        size: Some(Bytes(60 << 20)),
+    }));
+    screen.tell(Report::Fetch { ticket, step });
+    picture!("snapshots_fetching", screen.shown());
+    let file = FetchedFile {
+        file: ask.file,
+        size: Bytes(60 << 20),
+        keys: None,
+        took: std::time::Duration::from_secs(7),
+        notes: Vec::new(),
+    };
+    let step = FetchStep::Ended(Box::new(file));
+    screen.tell(Report::Fetch { ticket, step });
+    picture!("snapshots_fetched", screen.shown());
+}
+
+#[test]
+fn a_fetch_is_stopped_when_asked_and_what_comes_late_is_not_shown() {
+    let (screen, ticket, _) = fetching();
+    let mut screen = screen.press("x");
+    assert!(matches!(screen.asked(), Some(Query::StopFetch)));
+    let step = FetchStep::Failed(Fault::Setup("stopped".to_owned()).into());
+    screen.tell(Report::Fetch { ticket, step });
+    let shown = screen.shown();
+    assert!(
+        shown.contains("nothing stays of it") && !shown.contains("FAILED"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_the_check_forbids_is_not_fetched() {
+    let mut screen = opened(Screen::of(80, 24)).press("f");
+    let Some(Query::Preflight { ticket, .. }) = screen.asked() else {
+        panic!("no check was asked for");
+    };
+    let preflight = Preflight {
+        notes: vec![PreflightNote {
+            verdict: Verdict::Stop,
+            what: "permission".to_owned(),
+            words: "PSYNC is not permitted".to_owned(),
+        }],
+    };
+    screen.tell(Report::Preflight {
+        ticket,
+        preflight: Ok(preflight),
+    });
+    assert!(screen.asked().is_none());
+    let shown = screen.shown();
+    assert!(shown.contains("not fetched: permission: PSYNC"), "{shown}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) fn account(sample: &Sample) -> Account {
 
 pub(super) const NO_REPLICATION: &str = "Memcached has no replication";
 pub(super) const NO_SNAPSHOTS: &str =
-    "Memcached has no snapshots; `snapshot fetch` takes its items as a file";
+    "Memcached has no snapshots; its items can be fetched as a file";
 
 /// Names and values as the server said them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What is on the server's disk, and getting more of it there.
 
+mod fetching;
 mod view;
 
 use std::time::Duration;
@@ -10,11 +11,12 @@ use ratatui::layout::Rect;
 use crate::engine::Fault;
 use crate::engine::worker::{Query, Report, Ticket};
 use crate::model::{
-    Change, Feature, Job, Outcome, Persistence, Preflight, RecordKind, RewriteWatch,
-    SnapshotRecord, SnapshotState, SnapshotWatch, UnixMs,
+    Change, Feature, Job, Outcome, Persistence, Place, Preflight, Protocol, RecordKind,
+    RewriteWatch, SnapshotRecord, SnapshotState, SnapshotWatch, UnixMs,
 };
 use crate::tui::actions::Action;
 use crate::tui::deck::Deck;
+use crate::tui::panes::snapshots::fetching::Fetches;
 use crate::tui::panes::states::draw_nothing_yet;
 use crate::tui::panes::{Handled, Notice, Pane, PaneId};
 use crate::tui::shell::{Cx, Shell};
@@ -26,7 +28,10 @@ const REMEMBERED: usize = 200;
 #[derive(Debug, Default)]
 pub struct SnapshotsState {
     preflight: Option<Result<Preflight, Fault>>,
+    /// What the check that is shown, or asked, is of.
+    job: Option<Job>,
     asked: Option<Ticket>,
+    fetching: Fetches,
     /// The reading before the server was told to write something.
     before: Option<Persistence>,
     /// What is being written now.
@@ -104,6 +109,8 @@ fn act(cx: &mut Cx, action: Action) -> Handled {
         Action::CreateSnapshot => create(cx, Change::Snapshot),
         Action::RewriteAof => create(cx, Change::RewriteAof),
         Action::CheckSnapshot => check(cx),
+        Action::FetchSnapshot => fetching::ask(cx),
+        Action::StopFetch => fetching::stop(cx),
         _ => return Handled::No,
     }
     Handled::Yes
@@ -115,7 +122,11 @@ fn is_possible(_: &Shell, deck: &Deck, action: Action) -> bool {
     match action {
         Action::CreateSnapshot => can && is_idle,
         Action::RewriteAof => can && is_idle && has_aof(deck),
-        Action::CheckSnapshot => can,
+        Action::CheckSnapshot => deck.is_up() && usual_job(deck).is_some(),
+        Action::FetchSnapshot => {
+            deck.is_up() && !is_file(deck) && !deck.snapshots.fetching.is_under_way()
+        }
+        Action::StopFetch => deck.snapshots.fetching.is_under_way(),
         _ => false,
     }
 }
@@ -145,21 +156,41 @@ fn create(cx: &mut Cx, change: Change) {
     cx.propose(change);
 }
 
+/// What a check is of, unless something else was asked for: what the target can do.
+fn usual_job(deck: &Deck) -> Option<Job> {
+    if deck.features.need(Feature::Snapshot).is_ok() {
+        Some(Job::Snapshot)
+    } else if deck.target.protocol == Protocol::Memcached && !is_file(deck) {
+        Some(Job::Fetch)
+    } else {
+        None
+    }
+}
+
+fn is_file(deck: &Deck) -> bool {
+    matches!(deck.target.place, Place::File(_))
+}
+
 /// Asks what speaks for and against a snapshot.
 fn check(cx: &mut Cx) {
-    if cx.deck.features.need(Feature::Snapshot).is_err() {
-        return;
+    if let Some(job) = usual_job(cx.deck) {
+        check_for(cx, job);
     }
+}
+
+fn check_for(cx: &mut Cx, job: Job) {
     if let Some(old) = cx.deck.snapshots.asked.take() {
         cx.forget(old);
     }
     let ticket = cx.ticket(PaneId::Snapshots);
+    let snapshots = &mut cx.deck.snapshots;
+    if snapshots.job != Some(job) {
+        snapshots.preflight = None;
+    }
+    snapshots.job = Some(job);
+    snapshots.asked = Some(ticket);
     cx.deck.snapshots.busy = Busy::of(cx.deck);
-    cx.deck.snapshots.asked = Some(ticket);
-    cx.ask(Query::Preflight {
-        ticket,
-        job: Job::Snapshot,
-    });
+    cx.ask(Query::Preflight { ticket, job });
 }
 
 /// A check from before a save or a load began or ended is wrong now.
@@ -171,9 +202,14 @@ fn check_what_changed(cx: &mut Cx) {
 }
 
 fn report(cx: &mut Cx, report: Report) {
-    if let Report::Preflight { preflight, .. } = report {
-        cx.deck.snapshots.asked = None;
-        cx.deck.snapshots.preflight = Some(preflight);
+    match report {
+        Report::Preflight { ticket, preflight } if cx.deck.snapshots.asked == Some(ticket) => {
+            cx.deck.snapshots.asked = None;
+            cx.deck.snapshots.preflight = Some(preflight);
+            fetching::checked(cx);
+        }
+        Report::Fetch { ticket, step } => fetching::report(cx, ticket, step),
+        _ => {}
     }
 }
 
@@ -194,6 +230,7 @@ fn notice(cx: &mut Cx, notice: Notice) {
         Notice::Changed(Outcome::Rewrite(state)) => begin(cx, RecordKind::Rewrite, state.clone()),
         Notice::Changed(Outcome::Attached) => cx.ask(Query::SampleNow),
         Notice::Sampled => {
+            fetching::notice_lost(cx);
             follow(cx);
             observe(cx);
             check_what_changed(cx);

@@ -1,7 +1,6 @@
 //! `snapshot fetch`: a consistent copy of the server as a file.
 
 mod answer;
-mod filing;
 mod items;
 pub mod receive;
 

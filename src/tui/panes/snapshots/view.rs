@@ -1,17 +1,21 @@
 //! How snapshots are drawn: what is on disk, what speaks against more, what happened here.
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use crate::engine::fetching::Fetching;
 use crate::model::{
-    Aof, Feature, Persistence, Preflight, RecordEnd, RecordKind, Sample, SaveStatus,
-    SnapshotRecord, SnapshotState, Verdict, units,
+    Aof, Feature, FetchPhase, Job, Persistence, Preflight, RecordEnd, RecordKind, Sample,
+    SaveStatus, SnapshotRecord, SnapshotState, Verdict, units,
 };
 use crate::text;
 use crate::tui::deck::Deck;
-use crate::tui::panes::snapshots::Running;
+use crate::tui::panes::snapshots::fetching::{self, UnderWay};
+use crate::tui::panes::snapshots::{Running, usual_job};
 use crate::tui::panes::states::{age, say, wrapped};
 use crate::tui::shell::Shell;
 use crate::tui::theme::{Theme, Tone};
@@ -22,16 +26,19 @@ use crate::tui::widgets::{gauge, panel};
 const WIDE: u16 = 72;
 
 pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area: Rect) {
-    let missing = deck.features.need(Feature::Snapshot).err();
-    let Some(persistence) = &sample.persistence else {
-        let words = missing.map_or_else(
-            || "the server does not tell about its persistence".to_owned(),
-            |missing| missing.0.clone(),
-        );
-        let line = Line::styled(words, shell.theme.style(Tone::Caution));
-        return say(frame, area, vec![line]);
+    let facts = match (&sample.persistence, usual_job(deck)) {
+        (Some(persistence), _) => facts(shell, persistence),
+        (None, Some(Job::Fetch)) => item_facts(sample),
+        (None, _) => {
+            let missing = deck.features.need(Feature::Snapshot).err();
+            let words = missing.map_or_else(
+                || "the server does not tell about its persistence".to_owned(),
+                |missing| missing.0.clone(),
+            );
+            let line = Line::styled(words, shell.theme.style(Tone::Caution));
+            return say(frame, area, vec![line]);
+        }
     };
-    let facts = facts(shell, persistence);
     let checks = match &deck.snapshots.preflight {
         Some(Ok(preflight)) if area.width >= WIDE => notes(
             shell.theme,
@@ -43,7 +50,12 @@ pub fn draw(shell: &Shell, deck: &Deck, sample: &Sample, frame: &mut Frame, area
     };
     let height = u16::try_from(facts.len().max(checks) + 2).unwrap_or(u16::MAX);
     let (disk, checks, here) = parts(area, height);
-    let inner = panel::within(shell.theme, frame, disk, "On disk", "");
+    let title = if sample.persistence.is_some() {
+        "On disk"
+    } else {
+        "In memory alone"
+    };
+    let inner = panel::within(shell.theme, frame, disk, title, "");
     facts::draw(shell.theme, frame, inner, &facts);
     draw_checks(shell, deck, frame, checks);
     draw_here(shell, deck, frame, here);
@@ -143,6 +155,16 @@ fn facts(shell: &Shell, persistence: &Persistence) -> Vec<Fact> {
     facts
 }
 
+/// What there is to fetch from a server that writes nothing to a disk.
+fn item_facts(sample: &Sample) -> Vec<Fact> {
+    let bytes = sample.memory.used;
+    vec![
+        Fact::new("items", sample.keys().map(units::count)),
+        Fact::new("bytes", bytes.map(|bytes| bytes.to_string())),
+        Fact::new("lasts", "as long as the server".to_owned()).tone(Tone::Caution),
+    ]
+}
+
 /// A note on a value, where there is one.
 fn known<T: Copy>(value: Option<T>, note: &'static str) -> &'static str {
     if value.is_some() { note } else { "" }
@@ -180,11 +202,16 @@ fn draw_checks(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
         return;
     }
     let theme = shell.theme;
-    let inner = panel::within(theme, frame, area, "Before a snapshot", "");
-    let lines = match (
-        &deck.features.need(Feature::Snapshot),
-        &deck.snapshots.preflight,
-    ) {
+    let title = match deck.snapshots.job {
+        Some(Job::Fetch) => "Before a fetch",
+        _ => "Before a snapshot",
+    };
+    let inner = panel::within(theme, frame, area, title, "");
+    let can = match usual_job(deck) {
+        Some(_) => Ok(()),
+        None => deck.features.need(Feature::Snapshot),
+    };
+    let lines = match (can, &deck.snapshots.preflight) {
         (Err(missing), _) => vec![toned(theme, Tone::Caution, &missing.0)],
         (Ok(()), Some(Ok(preflight))) => notes(theme, preflight, usize::from(inner.width)),
         (Ok(()), Some(Err(fault))) => vec![toned(theme, Tone::Danger, &fault.to_string())],
@@ -252,7 +279,8 @@ fn draw_here(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
     let theme = shell.theme;
     let inner = panel::within(theme, frame, area, "History", "");
     let snapshots = &deck.snapshots;
-    if snapshots.history.is_empty() && snapshots.running.is_none() {
+    let under_way = &snapshots.fetching.under_way;
+    if snapshots.history.is_empty() && snapshots.running.is_none() && under_way.is_none() {
         let line = toned(theme, Tone::Muted, &nothing_yet(shell, deck));
         return frame.render_widget(Paragraph::new(line).wrap(Wrap { trim: false }), inner);
     }
@@ -261,9 +289,10 @@ fn draw_here(shell: &Shell, deck: &Deck, frame: &mut Frame, area: Rect) {
         .running
         .iter()
         .map(|one| now_line(shell, one, width));
+    let fetch = under_way.iter().map(|one| fetch_line(shell, one, width));
     let past = snapshots.history.iter().rev();
     let past = past.map(|one| past_line(shell, one, width));
-    for (row, line) in inner.rows().zip(now.chain(past)) {
+    for (row, line) in inner.rows().zip(fetch.chain(now).chain(past)) {
         frame.render_widget(line, row);
     }
 }
@@ -272,12 +301,16 @@ fn nothing_yet(shell: &Shell, deck: &Deck) -> String {
     let key = shell
         .keymap
         .key(crate::tui::actions::Action::CreateSnapshot);
-    if deck.features.need(Feature::Snapshot).is_err() {
+    if usual_job(deck) == Some(Job::Fetch) {
+        let key = shell.keymap.key(crate::tui::actions::Action::FetchSnapshot);
+        format!("none yet; {key} brings the items here as a file")
+    } else if deck.features.need(Feature::Snapshot).is_err() {
         "no snapshots from here".to_owned()
     } else if deck.policy.is_read_only {
         "none; this target is read-only".to_owned()
     } else {
-        format!("none yet; {key} creates one")
+        let fetch = shell.keymap.key(crate::tui::actions::Action::FetchSnapshot);
+        format!("none yet; {key} creates one, {fetch} brings one here as a file")
     }
 }
 
@@ -333,6 +366,61 @@ fn now_line(shell: &Shell, running: &Running, width: usize) -> Line<'static> {
     Line::from(spans)
 }
 
+/// `12:03:44  fetching prod.rdb  ███░░░░ 42 %, 1.20 GiB, 81 MiB/s, 17s left`
+fn fetch_line(shell: &Shell, one: &UnderWay, width: usize) -> Line<'static> {
+    let theme = shell.theme;
+    let name = text::fit_middle(&fetching::shown(&one.file), width / 4);
+    let mut spans = vec![
+        Span::styled(
+            format!(" {}  ", shell.clock(one.began)),
+            theme.style(Tone::Muted),
+        ),
+        Span::styled(format!("fetching {name}  "), theme.style(Tone::Accent)),
+    ];
+    let elapsed = shell.now.since(one.began).unwrap_or_default();
+    let (share, words) = how_far(one.latest, elapsed);
+    if let Some(share) = share {
+        spans.extend(gauge::bar(theme, share, (width / 10).max(4), Tone::Accent));
+        spans.push(Span::raw(format!(" {}, ", units::percent(share))));
+    }
+    spans.push(Span::styled(words, theme.style(Tone::Muted)));
+    Line::from(spans)
+}
+
+/// What part of it is here, if that is known, and the rest in words.
+#[expect(clippy::cast_precision_loss, reason = "a share and a speed")]
+fn how_far(latest: Option<Fetching>, elapsed: Duration) -> (Option<f64>, String) {
+    let part = |done: u64, of: Option<u64>| {
+        let of = of.filter(|of| *of > 0)?;
+        Some((done as f64 / of as f64).min(1.0))
+    };
+    let (share, what, bytes) = match latest {
+        None => return (None, "waiting for the server to begin".to_owned()),
+        Some(Fetching::Copy(progress)) => match progress.phase {
+            FetchPhase::Waiting => return (None, "waiting for the server to begin".to_owned()),
+            FetchPhase::Writing => return (None, "the server writes it to its disk".to_owned()),
+            FetchPhase::Receiving => {
+                let of = progress.size.map(|size| size.0);
+                let received = progress.received;
+                (part(received.0, of), received.to_string(), received.0)
+            }
+        },
+        Some(Fetching::Items { done, of, bytes }) => (
+            part(done, of),
+            format!("{} items, {bytes}", units::count(done)),
+            bytes.0,
+        ),
+    };
+    let seconds = elapsed.as_secs_f64();
+    let speed = (seconds >= 1.0).then(|| units::bytes_rate(bytes as f64 / seconds));
+    let left = share
+        .filter(|share| *share >= 0.02 && seconds >= 1.0)
+        .map(|share| Duration::from_secs_f64(seconds * (1.0 - share) / share))
+        .map(|left| format!("{} left", units::span(left)));
+    let words: Vec<String> = [Some(what), speed, left].into_iter().flatten().collect();
+    (share, words.join(", "))
+}
+
 /// `2026-11-29 03:00:07  snapshot  ok, took 6s, 1,204 keys, by me@here`
 fn past_line(shell: &Shell, record: &SnapshotRecord, width: usize) -> Line<'static> {
     let theme = shell.theme;
@@ -360,7 +448,8 @@ fn past_line(shell: &Shell, record: &SnapshotRecord, width: usize) -> Line<'stat
         record.size.map(|size| size.to_string()),
         Some(format!("by {by}")),
     ];
-    let more: Vec<String> = more.into_iter().flatten().collect();
+    let file = record.file.as_ref().map(|file| format!("as {file}"));
+    let more: Vec<String> = file.into_iter().chain(more.into_iter().flatten()).collect();
     let more = format!(", {}", more.join(", "));
     let room = width.saturating_sub(text::width(&when) + text::width(&kind) + 2);
     let outcome = text::fit(&outcome, room);

@@ -1,6 +1,5 @@
 //! Taking a Memcached server's items into a file.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,10 +7,11 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::call::now;
-use crate::cli::commands::snapshot::fetch::filing::{Filed, Filing, FilingError, Place};
 use crate::cli::output::{Answer, Look};
 use crate::cli::progress::Progress;
 use crate::cli::{Call, Failure, Kind, Next, Visit, facts, output};
+use crate::engine::fetching::filing::{Filed, Filing, FilingError, Place};
+use crate::engine::fetching::spill;
 use crate::engine::{Fault, MemcachedTake, TakeAsk, TakeTally};
 use crate::model::{Bytes, Pace, units};
 use crate::snapshot::items::{End, Header, Packing};
@@ -94,7 +94,11 @@ async fn take(visit: &Visit, wish: &Wish, place: Place) -> Result<Taken, Failure
     let ask = TakeAsk {
         pattern: wish.pattern.clone(),
         pace: wish.pace,
-        spill: spill(wish),
+        spill: if wish.is_stdout() {
+            tempfile::tempfile().ok()
+        } else {
+            spill(&wish.file)
+        },
     };
     let mut take = visit.server.take(ask).await.map_err(of_server)?;
     let mut filing = Filing::start(place, take.header().clone(), wish.packing)?;
@@ -157,19 +161,6 @@ fn line(take: &MemcachedTake, elapsed: Duration) -> String {
         units::count(tally.items),
         Bytes(tally.bytes),
     )
-}
-
-/// A file for the list of keys, beside the one that is written: where values find room, names do.
-fn spill(wish: &Wish) -> Option<File> {
-    let parent = wish.file.parent().filter(|parent| *parent != Path::new(""));
-    let file = if wish.is_stdout() {
-        tempfile::tempfile()
-    } else {
-        tempfile::tempfile_in(parent.unwrap_or(Path::new(".")))
-    };
-    // Without it the names stay in memory.
-    file.inspect_err(|error| tracing::warn!(%error, "no file for the list of keys"))
-        .ok()
 }
 
 fn of_keeping(error: &KeepError) -> Failure {

@@ -1,18 +1,18 @@
 //! Receiving a copy: the engine fetches, a thread of its own checks, packs and writes.
 
 use std::cell::RefCell;
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use crate::cli::progress::Progress;
 use crate::cli::{Call, Failure, Kind, Visit};
 use crate::engine::Backend;
 use crate::engine::conduit::{Outlet, conduit};
+use crate::engine::fetching::copying::{Trouble, Written, keep, pass};
 use crate::model::{Bytes, FetchAsk, FetchOrigin, FetchPhase, FetchProgress, units};
-use crate::snapshot::keeping::{KeepError, Keeping};
+use crate::snapshot::keeping::Keeping;
 use crate::snapshot::packing::{Packer, Packing};
-use crate::snapshot::seal::{Broken, Seal, Whole};
+use crate::snapshot::seal::Whole;
 
 /// How often the server is asked how far its snapshot is, while somebody watches.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -41,17 +41,6 @@ pub struct Kept {
     pub took: Duration,
 }
 
-/// Why the thread that writes gave up.
-enum Trouble {
-    Keep(KeepError),
-    Broken(Broken),
-    /// The copy broke off, and the engine knows why; or standard output was closed.
-    Io(io::Error),
-}
-
-/// What the writing thread brings back.
-type Written = Result<(Whole, Bytes), Trouble>;
-
 /// # Errors
 /// When the server refuses or breaks off, the copy is not whole, or it cannot be written. No file is
 /// left then.
@@ -68,7 +57,7 @@ pub fn receive(
         Goal::Stdout => Reached::Stdout,
     };
     let (written, copy) = with(call, visit, ask, move |outlet| write(outlet, goal, packing))?;
-    let (whole, written) = written.map_err(|trouble| trouble.failure(visit))?;
+    let (whole, written) = written.map_err(|trouble| failure(trouble, visit))?;
     Ok(Kept {
         goal: reached,
         whole,
@@ -121,7 +110,7 @@ pub fn with<T: Send + 'static>(
 
 fn write(outlet: Outlet, goal: Goal, packing: Packing) -> Written {
     match goal {
-        Goal::File(keeping) => to_file(outlet, keeping, packing),
+        Goal::File(keeping) => keep(outlet, keeping, packing),
         Goal::Stdout => {
             let stdout = io::stdout().lock();
             let packer = Packer::new(packing, Counted::new(stdout)).map_err(Trouble::Io)?;
@@ -133,79 +122,15 @@ fn write(outlet: Outlet, goal: Goal, packing: Packing) -> Written {
     }
 }
 
-fn to_file(outlet: Outlet, keeping: Keeping, packing: Packing) -> Written {
-    let path = keeping.path().to_owned();
-    let failed = |error: io::Error| Trouble::Keep(unkept(&path, error));
-    let packer = Packer::new(packing, keeping).map_err(failed)?;
-    let (whole, packer) = pass(outlet, packer).map_err(|stop| match stop {
-        Stop::Reading(error) => Trouble::Io(error),
-        Stop::Writing(error) => failed(error),
-    })?;
-    let whole = whole?;
-    let keeping = packer.finish().map_err(failed)?;
-    let written = Bytes(keeping.written());
-    keeping.finish().map_err(Trouble::Keep)?;
-    Ok((whole, written))
-}
-
-fn unkept(path: &Path, source: io::Error) -> KeepError {
-    let path = path.to_owned();
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => KeepError::Full { path },
-        _ => KeepError::Io { path, source },
-    }
-}
-
-/// On which side passing ended.
-enum Stop {
-    Reading(io::Error),
-    Writing(io::Error),
-}
-
-impl From<Stop> for Trouble {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Reading(error) | Stop::Writing(error) => Self::Io(error),
+fn failure(trouble: Trouble, visit: &Visit) -> Failure {
+    let (what, name) = (super::COMMAND, &visit.target.name);
+    match trouble {
+        Trouble::Keep(error) => Failure::of_keeping(what, name, &error),
+        Trouble::Broken(_) => {
+            Failure::new(Kind::Connection, format!("{what} on {name}: {trouble}"))
+                .hint("it was not kept; fetch it again")
         }
-    }
-}
-
-impl From<Broken> for Trouble {
-    fn from(broken: Broken) -> Self {
-        Self::Broken(broken)
-    }
-}
-
-/// Everything from one side to the other, looked at on the way.
-fn pass<W: Write>(
-    mut outlet: Outlet,
-    mut packer: Packer<W>,
-) -> Result<(Result<Whole, Broken>, Packer<W>), Stop> {
-    let mut seal = Seal::default();
-    loop {
-        let bytes = outlet.fill_buf().map_err(Stop::Reading)?;
-        let length = bytes.len();
-        if length == 0 {
-            return Ok((seal.finish(), packer));
-        }
-        seal.take(bytes);
-        packer.write_all(bytes).map_err(Stop::Writing)?;
-        outlet.consume(length);
-    }
-}
-
-impl Trouble {
-    fn failure(self, visit: &Visit) -> Failure {
-        let (what, name) = (super::COMMAND, &visit.target.name);
-        match self {
-            Self::Keep(error) => Failure::of_keeping(what, name, &error),
-            Self::Broken(broken) => Failure::new(
-                Kind::Connection,
-                format!("{what} on {name}: what came is no whole snapshot: {broken}"),
-            )
-            .hint("it was not kept; fetch it again"),
-            Self::Io(error) => error.into(),
-        }
+        Trouble::Io(error) => error.into(),
     }
 }
 
