@@ -106,6 +106,35 @@ fn what_is_written_is_read() {
     }
 }
 
+/// Files of the first version of the form, taken from Memcached 1.6.18.
+#[test]
+fn files_that_were_written_before_stay_readable() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/items/");
+    for name in ["five.items", "five-zstd.items"] {
+        let file = std::fs::File::open(format!("{directory}{name}")).unwrap();
+        let (header, mut items, end) = read(file).unwrap();
+        assert_eq!((header.version.as_str(), end.left_out), ("1.6.18", 0));
+        items.sort_by(|a, b| a.key.cmp(&b.key));
+        let keys: Vec<&[u8]> = items.iter().map(|item| item.key.as_slice()).collect();
+        assert_eq!(
+            keys,
+            [
+                &b"bin\0key"[..],
+                b"empty",
+                &[b'k'; 240],
+                b"page:1",
+                b"page:2"
+            ],
+            "{name}"
+        );
+        let flags: Vec<u32> = items.iter().map(|item| item.facts.flags).collect();
+        assert_eq!(flags, [9, 0, 0, 7, 0]);
+        assert_eq!(items[3].value, b"first");
+        assert_eq!(items[2].value, [b'x'; 3000]);
+        assert!(items[4].facts.expires.is_some() && items[3].facts.expires.is_none());
+    }
+}
+
 #[test]
 fn an_empty_server_is_a_whole_file_too() {
     let (_, items, end) = read(&written(&[], 1, Packing::None)[..]).unwrap();
