@@ -127,6 +127,19 @@ fn what_is_there_already_is_a_matter_of_choice() {
 }
 
 #[test]
+fn a_pattern_that_matches_nothing_is_an_answer() {
+    let (_from, file) = source(Flavor::Redis);
+    let to = server(Flavor::Redis);
+    let run = restore(&to, &file, &["nothing:*"]);
+    run.exits(1);
+    assert!(
+        run.err().contains("no key of the file matches"),
+        "{}",
+        run.err()
+    );
+}
+
+#[test]
 fn a_plan_changes_nothing_and_shows_no_value() {
     let (_from, file) = source(Flavor::Redis);
     let to = server(Flavor::Redis);

@@ -23,8 +23,8 @@ use crate::engine::memcached::stats::Stats;
 use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
 use crate::model::{
-    Bytes, ChangePhase, ChangeProgress, Conflict, Key, KeyFacts, Preview, Restore, RestoreReport,
-    units,
+    Bytes, ChangePhase, ChangeProgress, Conflict, Key, KeyFacts, Missing, Preview, Restore,
+    RestoreReport, units,
 };
 use crate::snapshot::items::{Header, Item, ServerSecond};
 use crate::text;
@@ -148,8 +148,8 @@ impl MemcachedServer {
             stops: Vec::new(),
         };
         if survey.matched == 0 {
-            preview.stops.push("no key of the file matches".into());
-            return Ok(preview);
+            // An answer, and no refusal of ours.
+            return Err(Fault::Missing(Missing("no key of the file matches".into())));
         }
         self.foresee_conflicts(restore, &survey, &mut preview)
             .await?;

@@ -25,8 +25,8 @@ use crate::engine::redis::{Core, now};
 use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
 use crate::model::{
-    Bytes, ChangePhase, ChangeProgress, Conflict, Key, KeyKind, Preview, Restore, RestoreReport,
-    UnixMs, Verified, Verify, units,
+    Bytes, ChangePhase, ChangeProgress, Conflict, Key, KeyKind, Missing, Preview, Restore,
+    RestoreReport, UnixMs, Verified, Verify, units,
 };
 use crate::snapshot::diff::Digested;
 use crate::text;
@@ -130,8 +130,10 @@ pub async fn foresee(core: &Core, restore: &Restore) -> Result<Preview, Fault> {
         stops: target.stops.clone(),
     };
     if survey.matched == 0 {
-        preview.stops.push("no key of the file matches".to_owned());
-        return Ok(preview);
+        // An answer, and no refusal of ours.
+        return Err(Fault::Missing(Missing(
+            "no key of the file matches".to_owned(),
+        )));
     }
     preview.cautions.extend(room(&survey, &target));
     preview.cautions.extend(cautions(restore, &source, &survey));
