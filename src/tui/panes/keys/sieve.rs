@@ -5,9 +5,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread;
 
 use crate::catalog::{Catalog, Chunk, Leaf, Mask, Run};
 use crate::tui::panes::keys::filter::Filter;
+
+/// More of them would leave none for the server and the walk.
+const CORES: usize = 4;
+/// Names that are looked at sooner than a thread is begun.
+const FEW: usize = 20_000;
 
 /// What a filter found so far, chunk by chunk.
 #[derive(Debug)]
@@ -15,6 +21,7 @@ pub struct Sieve {
     filter: Filter,
     /// By the address of the chunk, which is held so that no other can have it.
     masks: HashMap<usize, (Arc<Chunk>, Arc<Mask>)>,
+    cores: usize,
 }
 
 /// A catalog on its way through a sieve.
@@ -32,6 +39,9 @@ impl Sieve {
         Self {
             filter,
             masks: HashMap::new(),
+            cores: thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(CORES),
         }
     }
 
@@ -39,8 +49,9 @@ impl Sieve {
         &self.filter
     }
 
-    /// Sifts about so many names more; says whether some are left.
+    /// Sifts about so many names more, on each core that there is; says whether some are left.
     pub fn step(&mut self, all: &Catalog, sifting: &mut Sifting, mut budget: usize) -> bool {
+        self.look_ahead(all, sifting.next, budget);
         while budget > 0 {
             let (run, leaf) = sifting.next;
             let Some(leaves) = all.runs().get(run).map(Run::leaves) else {
@@ -51,39 +62,83 @@ impl Sieve {
                 sifting.next = (run + 1, 0);
                 continue;
             };
+            let Some((_, mask)) = self.masks.get(&address(&found.chunk)) else {
+                return true;
+            };
+            // Finding a mask again costs something, too.
+            budget = budget.saturating_sub(50);
             sifting.next.1 += 1;
             sifting.runs.resize_with(run + 1, Vec::new);
             sifting.looked += found.count();
-            let mask = self.mask(&found.chunk, &mut budget);
             if mask.count() > 0 {
-                sifting.runs[run].push(found.clone().masked(mask));
+                sifting.runs[run].push(found.clone().masked(Arc::clone(mask)));
                 sifting.changed = true;
             }
         }
         true
     }
 
-    fn mask(&mut self, chunk: &Arc<Chunk>, budget: &mut usize) -> Arc<Mask> {
-        // Finding a mask again costs something, too.
-        *budget = budget.saturating_sub(50);
-        let address = Arc::as_ptr(chunk).addr();
-        if let Some((_, mask)) = self.masks.get(&address) {
-            return Arc::clone(mask);
+    /// Makes masks of the chunks that come next, about so many names on each core; at least of one.
+    fn look_ahead(&mut self, all: &Catalog, (run, leaf): (usize, usize), budget: usize) {
+        let runs = all.runs().iter().skip(run).map(Run::leaves);
+        let leaves = runs
+            .enumerate()
+            .flat_map(|(at, leaves)| leaves.iter().skip(if at == 0 { leaf } else { 0 }));
+        let mut left = budget.saturating_mul(self.cores);
+        let mut chunks: Vec<&Arc<Chunk>> = Vec::new();
+        for leaf in leaves {
+            left = left.saturating_sub(50);
+            if !self.masks.contains_key(&address(&leaf.chunk)) {
+                left = left.saturating_sub(leaf.chunk.count());
+                chunks.push(&leaf.chunk);
+            }
+            if left == 0 {
+                break;
+            }
         }
-        *budget = budget.saturating_sub(chunk.count());
-        let mask = Arc::new(self.filter.mask(chunk));
-        let kept = (Arc::clone(chunk), Arc::clone(&mask));
-        self.masks.insert(address, kept);
-        mask
+        let masks = masks(&self.filter, &chunks, self.cores);
+        let found = chunks.into_iter().zip(masks);
+        let found = found.map(|(chunk, mask)| (address(chunk), (Arc::clone(chunk), mask)));
+        self.masks.extend(found);
     }
 
     /// Chunks that are in no run any more need not be held.
     fn forget_others(&mut self, all: &Catalog) {
         let leaves = all.runs().iter().flat_map(Run::leaves);
         let there: std::collections::HashSet<usize> =
-            leaves.map(|leaf| Arc::as_ptr(&leaf.chunk).addr()).collect();
+            leaves.map(|leaf| address(&leaf.chunk)).collect();
         self.masks.retain(|address, _| there.contains(address));
     }
+}
+
+fn address(chunk: &Arc<Chunk>) -> usize {
+    Arc::as_ptr(chunk).addr()
+}
+
+/// The names of these chunks that a filter lets through, looked at on several cores.
+fn masks(filter: &Filter, chunks: &[&Arc<Chunk>], cores: usize) -> Vec<Arc<Mask>> {
+    let some = |chunks: &[&Arc<Chunk>]| -> Vec<Arc<Mask>> {
+        let masks = chunks.iter().map(|chunk| Arc::new(filter.mask(chunk)));
+        masks.collect()
+    };
+    let names: usize = chunks.iter().map(|chunk| chunk.count()).sum();
+    // A thread costs more than a few names.
+    if cores < 2 || names < FEW {
+        return some(chunks);
+    }
+    let (ours, theirs) = chunks.split_at(chunks.len().div_ceil(cores));
+    thread::scope(|scope| {
+        let others: Vec<_> = theirs
+            .chunks(ours.len().max(1))
+            .map(|part| scope.spawn(move || some(part)))
+            .collect();
+        let mut masks = some(ours);
+        for other in others {
+            let other = other.join();
+            masks.extend(other.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        masks
+    })
 }
 
 impl Sifting {
