@@ -24,7 +24,7 @@ pub mod worker;
 pub use backend::{Backend, Draws, Fetch, Hot, Poured, Server, Walk};
 pub use fault::{Fault, Kind};
 pub use memcached::{MemcachedTake, TakeAsk, TakeTally};
-pub use perusal::{Perusal, peruse};
+pub use perusal::{ItemPerusal, Perusal, peruse, peruse_items};
 pub use progress::Progress;
 pub use redis::{DigestAsk, DigestTally, RedisDigests};
 pub use survey::{Kept, Node, Survey, SurveyAsk};

@@ -181,7 +181,12 @@ impl Backend for FileServer {
     }
 
     async fn sample(&self) -> Result<Sample, Fault> {
-        Shared::pass(&self.0);
+        // A small file is waited for, so that a first answer is a whole one; keys of a large one are
+        // on the screen before a person looks.
+        const PATIENCE: Duration = Duration::from_millis(40);
+        if tokio::time::timeout(PATIENCE, self.settle()).await.is_err() {
+            tracing::debug!("the file is not counted yet");
+        }
         let shared = Arc::clone(&self.0);
         in_thread(move || sample::sample(&shared)).await
     }
@@ -464,19 +469,10 @@ impl Shared {
         true
     }
 
-    /// What is known now, without waiting; for small files the pass is waited for, so that a first
-    /// answer is a whole one.
+    /// What is known now, without waiting.
     fn counted(&self) -> (Counts, Option<Result<Ending, Fault>>, Option<Stamp>) {
-        const PATIENCE: Duration = Duration::from_millis(400);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let known = self.known();
-            if known.end.is_some() || !known.is_passing || Instant::now() >= deadline {
-                return (known.counts.clone(), known.end.clone(), known.stamp);
-            }
-            drop(known);
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let known = self.known();
+        (known.counts.clone(), known.end.clone(), known.stamp)
     }
 }
 

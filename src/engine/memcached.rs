@@ -45,6 +45,7 @@ use conn::Line;
 use stats::{NO_REPLICATION, NO_SNAPSHOTS, OwnLookups, Stats};
 
 pub use fetches::MemcachedHot;
+pub use items::item_overhead;
 pub use take::{MemcachedTake, TakeAsk, TakeTally};
 pub use walk::MemcachedWalk;
 

@@ -1,4 +1,4 @@
-//! What the keys of a snapshot consist of: a whole file goes into an [`Analysis`].
+//! What the keys of a file consist of: all of it goes into an [`Analysis`].
 //!
 //! One thread reads, checks and passes over values, another one cuts names and counts. Keys go from one
 //! to the other in batches that are used again, so nothing is allocated for a key; and whenever the
@@ -12,7 +12,9 @@ use std::thread;
 
 use crate::analysis::cutter::{Cutter, Segments};
 use crate::analysis::{Analysis, AnalysisAsk};
+use crate::engine::memcached::item_overhead;
 use crate::model::{Bytes, Encoding, KeyKind, Told, Ttl, UnixMs};
+use crate::snapshot::items::{self, Item, ItemsError, ServerSecond};
 use crate::snapshot::rdb::{KeyHead, Reader, Record, Shape};
 use crate::snapshot::{Contents, SnapshotError};
 
@@ -71,6 +73,80 @@ pub fn peruse<R: Read>(
         contents,
         analysis,
         fault,
+    }
+}
+
+/// What a file of Memcached's items consists of, as far as it could be read.
+#[derive(Debug)]
+pub struct ItemPerusal {
+    pub analysis: Analysis,
+    /// The moment that times to live count from: when the items were taken.
+    pub at: UnixMs,
+    pub may_miss: bool,
+    /// Listed and not to be had when the file was made; `None` before its end was read.
+    pub left_out: Option<u64>,
+    /// Why it was not read to its end.
+    pub fault: Option<ItemsError>,
+}
+
+/// Analyses a file of items. From time to time `goes_on` is told how many it were, and says whether to
+/// go on.
+///
+/// # Errors
+/// When it is no such file.
+pub fn peruse_items<R: Read>(
+    from: R,
+    ask: AnalysisAsk,
+    now: UnixMs,
+    mut goes_on: impl FnMut(u64) -> ControlFlow<()>,
+) -> Result<ItemPerusal, ItemsError> {
+    let mut reader = items::Reader::new(from)?;
+    let header = reader.header().clone();
+    let ahead = header.clock_ahead_ms.unwrap_or(0);
+    let at = header.began.unwrap_or(now);
+    let mut analysis = Analysis::new(ask);
+    let fault = loop {
+        match reader.block() {
+            Ok(Some(block)) => {
+                // A block that was read holds only items that can be read.
+                for item in block.iter().flatten() {
+                    analysis.take_named(item.key, Some(&told_of_item(&item, ahead, at)), at);
+                }
+                if goes_on(analysis.keys()).is_break() {
+                    break None;
+                }
+            }
+            Ok(None) => break None,
+            Err(fault) => break Some(fault),
+        }
+    };
+    Ok(ItemPerusal {
+        analysis,
+        at,
+        may_miss: header.may_miss,
+        left_out: reader.end().map(|end| end.left_out),
+        fault,
+    })
+}
+
+/// What an analysis takes in of an item. The size is what it takes on a server beside its slab's rest.
+fn told_of_item(item: &Item, ahead: i64, at: UnixMs) -> Told {
+    let ours = |second: ServerSecond| UnixMs(second.moment().0 + ahead);
+    let name = item.key.len() as u64;
+    let size = item_overhead(name, item.facts.flags) + item.value.len() as u64;
+    Told {
+        kind: Some(KeyKind::Item),
+        ttl: item
+            .facts
+            .expires
+            .map_or(Ttl::None, |second| Ttl::Until(ours(second))),
+        size: Some(Bytes(size)),
+        idle: item
+            .facts
+            .accessed
+            .map(|second| at.since(ours(second)).unwrap_or_default()),
+        length: Some(item.value.len() as u64),
+        ..Told::default()
     }
 }
 
@@ -244,6 +320,40 @@ mod tests {
     use crate::model::{Coverage, WalkCost};
 
     use super::*;
+
+    #[test]
+    fn items_are_analysed_at_the_moment_they_were_taken() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/vectors/items/five.items"
+        );
+        let bytes = std::fs::read(file).expect("a vector");
+        let read = |bytes: &[u8]| {
+            let ask = AnalysisAsk::default();
+            peruse_items(bytes, ask, UnixMs(0), |_| ControlFlow::Continue(()))
+        };
+        let perusal = read(&bytes).expect("items");
+        assert!(perusal.fault.is_none() && perusal.left_out == Some(0));
+        let circumstances = Circumstances {
+            via: Via::Scan,
+            coverage: Coverage::default(),
+            cost: WalkCost::default(),
+            lacks: Vec::new(),
+            account: None,
+        };
+        let report = perusal.analysis.report(perusal.at, circumstances);
+        assert_eq!(report.keys.value, 5);
+        assert_eq!((report.ttl.with.value, report.ttl.without.value), (1, 4));
+        assert_eq!(report.biggest[0].key.bytes(), [b'k'; 240]);
+        // 3,000 bytes, a name of 240, and the head of 59.
+        assert_eq!(report.biggest[0].size, Some(Bytes(3_299)));
+        let pages = report.prefixes.iter().find(|row| row.prefix == "page:");
+        assert_eq!(pages.expect("page:").keys.value, 2);
+        // What is cut tells what was read of it.
+        let cut = read(&bytes[..bytes.len() - 9]).expect("a beginning");
+        assert!(cut.fault.is_some() && cut.left_out.is_none());
+        assert!(read(b"REDIS0011").is_err());
+    }
 
     #[test]
     fn a_snapshot_is_analysed_at_its_own_moment() {

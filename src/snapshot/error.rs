@@ -15,6 +15,10 @@ pub enum SnapshotError {
         found: String,
     },
     #[error(
+        "it holds items of Memcached: `snapshot inspect`, `verify`, `diff` and `restore` read those"
+    )]
+    Items,
+    #[error(
         "it is written in version {version} of the format of {flavour}; versions up to {most} are read"
     )]
     Future {

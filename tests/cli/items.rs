@@ -354,7 +354,29 @@ fn a_restore_asks_first_and_keeps_to_the_pattern() {
     assert_eq!(to.stat("curr_items").as_deref(), Some("2"));
     restore(&["--yes", "--conflict", "fail"]).exits(5);
     restore(&["--yes", "--resume"]).exits(2);
-    restore(&["nothing*", "--yes"]).exits(5);
+    restore(&["nothing*", "--yes"]).exits(1);
     restore(&["--yes"]).succeeds();
     assert_eq!(to.stat("curr_items").as_deref(), Some("3"));
+}
+
+#[test]
+fn a_dump_is_inspected_and_says_what_reads_it() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/vectors/items/five.items"
+    );
+    let report = cachedeck(["snapshot", "inspect", file, "-o", "json"]);
+    let data = &report.succeeds().json()["data"];
+    assert_eq!(data["keys"], 5, "{data}");
+    assert_eq!(data["types"][0]["type"], "item", "{data}");
+    let told = cachedeck(["snapshot", "inspect", file]);
+    assert!(told.succeeds().out().contains("page:"), "{}", told.out());
+    // No panes for it yet: it says what reads it.
+    let refused = cachedeck([file, "info"]);
+    assert_ne!(refused.code(), Some(0));
+    assert!(
+        refused.err().contains("snapshot inspect"),
+        "{}",
+        refused.err()
+    );
 }

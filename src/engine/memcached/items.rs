@@ -329,7 +329,12 @@ fn fetched(item: Item) -> Look {
 /// Bytes of an item beside its value: head 48, CAS 8, key and its end, flags when there are any,
 /// and the line end behind the value.
 fn overhead(key: &Key, flags: u32) -> u64 {
-    48 + 8 + key.bytes().len() as u64 + 1 + if flags == 0 { 0 } else { 4 } + 2
+    item_overhead(key.bytes().len() as u64, flags)
+}
+
+/// The same for a name of so many bytes.
+pub fn item_overhead(name: u64, flags: u32) -> u64 {
+    48 + 8 + name + 1 + if flags == 0 { 0 } else { 4 } + 2
 }
 
 impl Look {

@@ -198,10 +198,10 @@ fn scheme_of(name: &str) -> Result<&'static Scheme, TargetError> {
 
 fn is_snapshot_file(text: &str) -> bool {
     let name = text.to_ascii_lowercase();
-    let is_rdb = [".rdb", ".rdb.gz", ".rdb.zst"]
+    let is_ours = [".rdb", ".rdb.gz", ".rdb.zst", ".items"]
         .iter()
         .any(|end| name.ends_with(end));
-    text.starts_with("file:") || (is_rdb && !text.contains("://"))
+    text.starts_with("file:") || (is_ours && !text.contains("://"))
 }
 
 /// `file:PATH`, `file:///PATH`, or a path that ends as snapshots do.
@@ -495,6 +495,7 @@ mod tests {
             ("backups/of monday/DUMP.RDB", "backups/of monday/DUMP.RDB"),
             ("a.rdb.gz", "a.rdb.gz"),
             ("a.rdb.zst", "a.rdb.zst"),
+            ("monday.items", "monday.items"),
             ("file:dump", "dump"),
             ("file:/x", "/x"),
             ("file:///x", "/x"),

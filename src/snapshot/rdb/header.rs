@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use crate::snapshot::SnapshotError;
+use crate::snapshot::items;
 use crate::snapshot::rdb::source::Source;
 use crate::snapshot::rdb::{Flavour, Header, NEWEST_REDIS, NEWEST_VALKEY};
 use crate::text;
@@ -46,6 +47,9 @@ pub fn read<R: Read>(source: &mut Source<R>) -> Result<Header, SnapshotError> {
 }
 
 fn not_a_snapshot(start: &[u8]) -> SnapshotError {
+    if start.starts_with(items::MAGIC) {
+        return SnapshotError::Items;
+    }
     let found = if start.is_empty() {
         "nothing".to_owned()
     } else {

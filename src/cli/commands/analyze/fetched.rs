@@ -52,5 +52,5 @@ pub fn run(
         table: args.table,
         kept,
     };
-    perused.print(call, &done)
+    perused.print(call, done)
 }

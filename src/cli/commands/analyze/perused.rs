@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::analysis::Circumstances;
 use crate::analysis::report::Via;
+use crate::analysis::{Analysis, Circumstances};
 use crate::cli::commands::analyze::PrefixArgs;
 use crate::cli::output::Envelope;
 use crate::cli::report::{Shown, Table, growth};
 use crate::cli::{Call, Failure, Kind, Next};
 use crate::engine::Perusal;
-use crate::model::{Coverage, WalkCost, Wants, units};
+use crate::model::{Coverage, UnixMs, WalkCost, Wants, units};
 use crate::snapshot::Contents;
 
 /// How to show it, and as what.
@@ -28,10 +28,21 @@ pub struct Perused<'a> {
     pub kept: Option<&'a (PathBuf, Value)>,
 }
 
+/// What came of reading.
+pub struct Read {
+    pub analysis: Analysis,
+    pub coverage: Coverage,
+    /// The moment that times to live count from.
+    pub at: UnixMs,
+    pub warnings: Vec<String>,
+    /// Why it was not read to its end.
+    pub stopped: Option<String>,
+}
+
 impl Perused<'_> {
     /// # Errors
     /// When it was no snapshot, or could not be read to its end: what was read is printed all the same.
-    pub fn print(&self, call: &Call, done: &Perusal) -> Result<Next, Failure> {
+    pub fn print(&self, call: &Call, done: Perusal) -> Result<Next, Failure> {
         let stopped = done.fault.as_ref().map(ToString::to_string);
         if let (None, Some(why)) = (done.contents.header, &stopped) {
             return Err(Failure::new(
@@ -39,9 +50,25 @@ impl Perused<'_> {
                 format!("{}: {}: {why}", self.command, self.name),
             ));
         }
+        self.print_read(
+            call,
+            &Read {
+                coverage: coverage(&done.contents, stopped.is_none()),
+                warnings: warnings(&done),
+                analysis: done.analysis,
+                at: done.at,
+                stopped,
+            },
+        )
+    }
+
+    /// # Errors
+    /// When it could not be read to its end: what was read is printed all the same.
+    pub fn print_read(&self, call: &Call, done: &Read) -> Result<Next, Failure> {
+        let stopped = done.stopped.as_deref();
         let circumstances = Circumstances {
             via: self.via,
-            coverage: coverage(&done.contents, stopped.is_none()),
+            coverage: done.coverage,
             cost: self.cost.clone(),
             lacks: Vec::new(),
             account: None,
@@ -52,7 +79,7 @@ impl Perused<'_> {
             report: &report,
             wants: Wants::ALL,
             parts: &[],
-            stopped: stopped.as_deref(),
+            stopped,
             depth: self.prefixes.depth,
             top: self.top,
             table: self.table,
@@ -70,7 +97,9 @@ impl Perused<'_> {
             command: self.command,
             target: Some(self.name.to_owned()),
             at: done.at,
-            warnings: warnings(done, stopped.as_deref()),
+            warnings: (done.warnings.iter().cloned())
+                .chain(stopped.map(|why| format!("partial: {why}")))
+                .collect(),
         };
         call.output().answer(&envelope, &answer)?;
         match stopped {
@@ -93,7 +122,7 @@ pub fn coverage(contents: &Contents, is_complete: bool) -> Coverage {
     }
 }
 
-fn warnings(done: &Perusal, stopped: Option<&str>) -> Vec<String> {
+fn warnings(done: &Perusal) -> Vec<String> {
     let mut warnings = vec!["sizes are estimates of what MEMORY USAGE would say".to_owned()];
     let expired = done.contents.expired();
     if expired > 0 {
@@ -102,6 +131,5 @@ fn warnings(done: &Perusal, stopped: Option<&str>) -> Vec<String> {
             units::count(expired)
         ));
     }
-    warnings.extend(stopped.map(|why| format!("partial: {why}")));
     warnings
 }
