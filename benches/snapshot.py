@@ -31,7 +31,7 @@ LOAD = os.getloadavg()[0]
 class Run:
     """A command, its time and its memory."""
 
-    def __init__(self, argv, keep=False):
+    def __init__(self, argv, keep=False, codes=(0,)):
         out = subprocess.PIPE if keep else subprocess.DEVNULL
         begun = time.perf_counter()
         process = subprocess.Popen(argv, stdout=out, stderr=subprocess.DEVNULL)
@@ -42,7 +42,7 @@ class Run:
         # A child begins as a copy of this script, and its pages count until it is another program.
         self.resident = usage.ru_maxrss * 1024
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        if process.returncode not in codes:
             raise SystemExit("%s failed with %d" % (argv, process.returncode))
 
 
@@ -67,11 +67,21 @@ class Lines:
         return max(a.resident for a, _ in pairs)
 
 
+CHANGE = b"""
+for n = 1, tonumber(ARGV[1]) do
+  redis.call('SET', 'added:' .. n, 'x')
+  redis.call('DEL', redis.call('RANDOMKEY'))
+end
+"""
+
+
 def saved(binary, keys, small, directory):
-    """A file with so many keys, and what is in it."""
+    """A file with so many keys, what is in it, and a second file in which one key in a hundred is
+    another one."""
     socket = os.path.join(directory, "socket")
     server = subprocess.Popen([binary, "--port", "0", "--save", "", "--dir", directory, "--unixsocket", socket],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    path, before = os.path.join(directory, "dump.rdb"), os.path.join(directory, "before.rdb")
     try:
         deadline = time.monotonic() + 10
         while not os.path.exists(socket):
@@ -81,13 +91,64 @@ def saved(binary, keys, small, directory):
         truth = fill.fill_redis(socket, keys, small=small)
         with fill.connect(socket) as link:
             link.settimeout(600)
-            link.sendall(fill.encode(b"SAVE"))
-            if not link.recv(64).startswith(b"+OK"):
-                raise SystemExit("%s did not save" % binary)
-        return os.path.join(directory, "dump.rdb"), truth
+            for words in ((b"SAVE",), (b"EVAL", CHANGE, b"0", b"%d" % (keys // 200)), (b"SAVE",)):
+                link.sendall(fill.encode(*words))
+                if not link.recv(64).startswith((b"+OK", b"$-1")):
+                    raise SystemExit("%s did not save" % binary)
+                if not os.path.exists(before):
+                    os.rename(path, before)
+        return before, path, truth
     finally:
         server.kill()
         server.wait()
+
+
+def differences(lines, program, before, after):
+    """Two files held against each other, beside the analysis of one."""
+    inspect = [program, "snapshot", "inspect", before, "-o", "json"]
+    diff = [program, "snapshot", "diff", before, after, "-o", "json"]
+    pairs = [(Run(diff, codes=(1,)), Run(inspect)) for _ in range(3)]
+    mine, other = (statistics.median(run.wall for run in side) for side in zip(*pairs))
+    lines.row("diff of two files / analysis of one", "%.2f s" % mine, "%.2f s" % other, mine / other, 4)
+    resident = max(run.resident for run, _ in pairs)
+    lines.row("    resident memory", "%.1f MiB" % (resident / MIB), "", resident / MIB, 256)
+
+
+def opened(lines, program, path):
+    """The dashboard on a file: how soon keys are seen, and a value."""
+    first = []
+    for _ in range(3):
+        screen = meter.Terminal([program, path], 110, 40)
+        os.write(screen.master, b"2")
+        first.append((screen.until(b"cart:") or 99) * 1e3)
+        screen.close()
+    lines.row("first keys on the screen after the start", "%.0f ms" % max(first), "", max(first), 100)
+    listed = subprocess.Popen([program, path, "keys", "--names"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    name = next(line for number, line in enumerate(listed.stdout) if number == 500_000 or not line).strip()
+    listed.kill()
+    listed.wait()
+    screen = meter.Terminal([program, path], 110, 40)
+    try:
+        os.write(screen.master, b"2")
+        indexed = screen.until(b"seen by", 60)
+        print("    all keys are listed after %.1f s" % (indexed or 99))
+        waits = []
+        for _ in range(3):
+            os.write(screen.master, b"o")
+            screen.rest(0.3)
+            os.write(screen.master, name)
+            screen.rest(0.3)
+            begun, mark = screen.now(), len(screen.text)
+            os.write(screen.master, b"\r")
+            while b" as " not in meter.ESCAPE.sub(b"", bytes(screen.text[mark:])) and screen.now() < begun + 5:
+                screen.read(0.01)
+            waits.append((screen.now() - begun) * 1e3)
+            os.write(screen.master, b"\x1b")
+            screen.rest(0.3)
+        lines.row("a value on the screen, once indexed", "%.0f ms" % max(waits), "", max(waits), 50)
+        print("    the dashboard's memory: %.1f MiB" % (screen.resident_kib() / 1024))
+    finally:
+        screen.close()
 
 
 def compare(lines, asked, program, path, what, rounds, truth=None):
@@ -133,12 +194,15 @@ def main():
         compare(lines, asked, program, asked.file, asked.file, rounds)
     else:
         with tempfile.TemporaryDirectory(prefix="cachedeck-bench-") as directory:
-            path, truth = saved(asked.server, keys, False, directory)
-            compare(lines, asked, program, path, "%d keys" % keys, rounds, truth)
+            before, after, truth = saved(asked.server, keys, False, directory)
+            compare(lines, asked, program, before, "%d keys" % keys, rounds, truth)
+            differences(lines, program, before, after)
         if asked.ten_million:
             with tempfile.TemporaryDirectory(prefix="cachedeck-bench-") as directory:
-                path, truth = saved(asked.server, 10_000_000, True, directory)
-                compare(lines, asked, program, path, "10,000,000 keys", rounds, truth)
+                before, after, truth = saved(asked.server, 10_000_000, True, directory)
+                compare(lines, asked, program, before, "10,000,000 keys", rounds, truth)
+                differences(lines, program, before, after)
+                opened(lines, program, before)
     raise SystemExit(1 if lines.missed else 0)
 
 
