@@ -94,7 +94,7 @@ impl Busy {
 pub const PANE: Pane = Pane {
     id: PaneId::Snapshots,
     title: "Snapshots",
-    words: "Is a snapshot possible, wise, running; did it really succeed; the append-only file; the history",
+    words: "Is a snapshot possible, wise, running; did it really succeed; the append-only file; a copy brought here as a file; the history",
     open: Action::OpenSnapshots,
     draw,
     act,
