@@ -99,6 +99,8 @@ pub struct Verified {
     pub differ: u64,
     /// The first few of them.
     pub different: Vec<Key>,
+    /// Values of modules that were saved in another way, and may be the same all the same.
+    pub unclear: u64,
 }
 
 impl Restore {

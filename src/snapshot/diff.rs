@@ -10,11 +10,13 @@
 //! what is bytes alone, [`digest_value`] for what a snapshot holds.
 
 mod join;
+mod mix;
 mod side;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod value;
+mod vectors;
 
 use std::time::Duration;
 

@@ -191,6 +191,9 @@ fn files_of_every_version_are_told_as_promised() {
         offline("snapshot verify", &[&file], 0);
         offline("snapshot inspect", &[&file], 0);
     }
+    let latest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/redis/8.6.rdb");
+    offline("snapshot verify", &[latest], 0);
+    offline("snapshot inspect", &[latest], 0);
     let wrong = format!("{vectors}/invalid_chksum_v8.rdb");
     offline("snapshot verify", &[&wrong], 1);
     offline("snapshot inspect", &[&wrong], 6);

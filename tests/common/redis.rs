@@ -204,6 +204,14 @@ impl RedisServer {
         reply
     }
 
+    /// Whether the server has such a command.
+    pub fn knows(&self, command: &str) -> bool {
+        match self.run(&format!("COMMAND INFO {command}")) {
+            Reply::Array(infos) => infos.iter().any(|info| matches!(info, Reply::Array(_))),
+            _ => false,
+        }
+    }
+
     /// One field of INFO, such as `keyspace_hits`.
     pub fn info(&self, field: &str) -> Option<String> {
         let info = self.run("INFO everything");

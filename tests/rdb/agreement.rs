@@ -58,7 +58,7 @@ fn filled(flavor: Flavor) -> RedisServer {
     let server = RedisServer::plain(flavor);
     let reply = server.cmd(&[b"EVAL", FILL.as_bytes(), b"0"]);
     assert!(!reply.is_error(), "{reply:?}");
-    if flavor == Flavor::Valkey {
+    if server.knows("HPEXPIREAT") {
         for field in ["f1", "f3"] {
             server.run(&format!("HPEXPIREAT hash:3 4102444800123 FIELDS 1 {field}"));
             server.run(&format!(
@@ -182,7 +182,7 @@ fn agrees(server: &RedisServer, flavor: Flavor, key: &ToldKey) {
             let ours: Vec<(String, String)> =
                 ours.map(|(field, value, _)| (field, value)).collect();
             assert_eq!(ours, theirs, "{shown}");
-            if flavor == Flavor::Valkey {
+            if server.knows("HPEXPIRETIME") {
                 for (field, _, end) in &value.fields {
                     let said = ask(&[b"HPEXPIRETIME", name, b"FIELDS", b"1", field.as_bytes()]);
                     assert_eq!(

@@ -127,6 +127,7 @@ const CHANGING: &[(&str, &str)] = &[
     ("restore",  "XSETID"),
     ("restore",  "XGROUP"),
     ("restore",  "XCLAIM"),
+    ("restore",  "XCFGSET"),
     ("restore",  "PEXPIRE"),
     ("restore",  "PEXPIREAT"),
     ("restore",  "PERSIST"),

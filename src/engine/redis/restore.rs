@@ -81,6 +81,7 @@ async fn target(core: &Core) -> Result<Target, Fault> {
         knows: Knows {
             stream_counters: version.as_slice() >= [7, 0].as_slice(),
             absolute_ends: version.as_slice() >= [6, 2].as_slice(),
+            producers: version.as_slice() >= [8, 6].as_slice(),
         },
         is_cluster_node: cluster.flag("cluster_enabled") == Some(true),
         used: memory.count("used_memory"),
@@ -454,10 +455,11 @@ async fn compare(
                 verified.gone += 1;
                 return Ok(());
             };
-            let is_same = found.kind == head.kind
-                && found.value.is_none_or(|found| found.digest == value.digest)
-                && ends_agree(found.ends, head.ends);
-            if !is_same {
+            let has_same_value = found.value.is_none_or(|found| found.digest == value.digest);
+            let has_same_facts = found.kind == head.kind && ends_agree(found.ends, head.ends);
+            if has_same_facts && !has_same_value && value.is_by_parts {
+                verified.unclear += 1;
+            } else if !(has_same_facts && has_same_value) {
                 verified.differ += 1;
                 if verified.different.len() < NAMED {
                     verified.different.push(key.clone());

@@ -4,6 +4,8 @@
 //! sorted sets, groups of streams) is added up, element by element. So memory does not depend on the
 //! value, and neither do packed and plain forms make a difference.
 //!
+//! What modules keep is compared part by part, but for sets of vectors, whose parts are in no order.
+//!
 //! Of a stream, what the server only counts for itself is left out: how many entries there ever were,
 //! how many a group has read, and when a consumer was seen. Old versions do not tell it at all.
 
@@ -12,6 +14,8 @@ use std::ops::ControlFlow;
 
 use crate::model::{Bytes, UnixMs};
 use crate::snapshot::SnapshotError;
+use crate::snapshot::diff::mix::{Tag, mix};
+use crate::snapshot::diff::vectors::Vectors;
 use crate::snapshot::diff::{Digest, digest};
 use crate::snapshot::rdb::{Element, Piece, Reader, StreamId, Visitor};
 
@@ -23,6 +27,9 @@ pub struct Digested {
     pub bytes: Bytes,
     /// Fields that had expired; they are in no digest.
     pub expired_fields: u64,
+    /// Of parts as a module saved them, which may be in another order the next time: only the same
+    /// digest says something.
+    pub is_by_parts: bool,
 }
 
 /// Digests the value of the key that was told last, and passes it. Fields that have expired at `at` are
@@ -56,6 +63,9 @@ struct Value {
     group: Option<Group>,
     /// An entry that is deleted is told, and is none.
     is_deleted: bool,
+    vectors: Option<Vectors>,
+    /// It is a module's.
+    has_parts: bool,
 }
 
 /// A field with its value, until it is known whether it expires.
@@ -72,22 +82,6 @@ struct Group {
     consumer: u128,
 }
 
-/// What an element is goes in with it, so that one is never taken for another.
-#[derive(Clone, Copy)]
-enum Tag {
-    Item = 1,
-    Pair,
-    Ends,
-    Entry,
-    Last,
-    Group,
-    Pending,
-    Consumer,
-    Owned,
-    Producer,
-    Module,
-}
-
 impl Value {
     fn at(at: UnixMs) -> Self {
         Self {
@@ -102,18 +96,23 @@ impl Value {
             field: None,
             group: None,
             is_deleted: false,
+            vectors: None,
+            has_parts: false,
         }
     }
 
     fn finish(mut self) -> Digested {
         self.end_field();
         self.end_group();
+        let vectors = self.vectors.as_ref().and_then(Vectors::finish);
         Digested {
             digest: self
                 .text
+                .or(vectors)
                 .unwrap_or_else(|| mix(Tag::Last, self.chain, self.sum)),
             bytes: Bytes(self.bytes),
             expired_fields: self.expired_fields,
+            is_by_parts: self.has_parts && vectors.is_none(),
         }
     }
 
@@ -224,6 +223,30 @@ impl Value {
         }
     }
 
+    fn take_module(&mut self, element: Element<'_>) {
+        match element {
+            Element::ModuleType(id) => {
+                self.has_parts = true;
+                self.vectors = Vectors::of(id);
+            }
+            Element::Module(part) => {
+                self.link(Tag::Module, digest(format!("{part:?}").as_bytes()));
+                if let Some(vectors) = &mut self.vectors {
+                    vectors.take(part);
+                }
+            }
+            Element::ModuleText(piece) => {
+                if let Some(text) = self.whole(piece) {
+                    self.link(Tag::Module, text);
+                    if let Some(vectors) = &mut self.vectors {
+                        vectors.take_text(text);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn take_group(&mut self, element: Element<'_>) {
         match element {
             Element::Group { last_id, .. } => {
@@ -277,14 +300,8 @@ impl Visitor for Value {
                 let score = if score == 0.0 { 0.0 } else { score };
                 self.add(mix(Tag::Pair, self.first, u128::from(score.to_bits())));
             }
-            Element::Module(part) => {
-                let part = digest(format!("{part:?}").as_bytes());
-                self.link(Tag::Module, part);
-            }
-            Element::ModuleText(piece) => {
-                if let Some(text) = self.whole(piece) {
-                    self.link(Tag::Module, text);
-                }
+            Element::ModuleType(_) | Element::Module(_) | Element::ModuleText(_) => {
+                self.take_module(element);
             }
             Element::Text(_)
             | Element::Item(_)
@@ -302,14 +319,6 @@ impl Visitor for Value {
         }
         ControlFlow::Continue(())
     }
-}
-
-fn mix(tag: Tag, first: u128, second: u128) -> u128 {
-    let mut bytes = [0; 33];
-    bytes[0] = tag as u8;
-    bytes[1..17].copy_from_slice(&first.to_le_bytes());
-    bytes[17..].copy_from_slice(&second.to_le_bytes());
-    digest(&bytes)
 }
 
 fn place(id: StreamId) -> u128 {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::model::UnixMs;
-use crate::snapshot::rdb::module::ModulePart;
+use crate::snapshot::rdb::module::{ModuleId, ModulePart};
 
 /// A string of a value, or a part of one: strings above [`PIECE`] come in several pieces, in order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,6 +117,8 @@ pub enum Element<'a> {
     ProducedName(Piece<'a>),
     Produced(StreamId),
 
+    /// Whose value it is; its parts come next.
+    ModuleType(ModuleId),
     /// A number in a module's value.
     Module(ModulePart),
     /// A string in a module's value.

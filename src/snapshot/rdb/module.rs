@@ -59,6 +59,11 @@ pub fn parts<R: Read>(
             ))),
             5 => {
                 let header = source.text(EXPECTED)?;
+                if header.len() == 0 {
+                    source.skip_text(header, EXPECTED)?;
+                    text(&[], 0, 0);
+                    continue;
+                }
                 let mut from = 0;
                 source.pieces(header, scratch, EXPECTED, |bytes| {
                     text(bytes, from, header.len());

@@ -7,7 +7,7 @@ use crate::snapshot::SnapshotError;
 use crate::snapshot::rdb::element::{Element, PIECE, Piece, Role, Teller, Visitor};
 use crate::snapshot::rdb::packed::{Form, Items, Value};
 use crate::snapshot::rdb::types::{Ends, Holds, Layout, Type};
-use crate::snapshot::rdb::{Reader, module};
+use crate::snapshot::rdb::{ModuleId, Reader, module};
 
 type Result<T> = std::result::Result<T, SnapshotError>;
 type Packed<T> = std::result::Result<T, &'static str>;
@@ -56,7 +56,8 @@ impl<R: Read> Reader<R> {
             }
             Layout::Stream(version) => self.stream(version, teller),
             Layout::Module => {
-                self.source.length("the type of a module")?;
+                let id = ModuleId(self.source.length("the type of a module")?);
+                teller.tell(Element::ModuleType(id));
                 // Two closures listen, so what they hear goes through one cell.
                 let teller = std::cell::RefCell::new(teller);
                 module::parts(

@@ -233,6 +233,7 @@ impl Answer for Answered<'_> {
                 "read": verified.read,
                 "gone": verified.gone,
                 "differ": verified.differ,
+                "unclear": verified.unclear,
                 "different": verified.different.iter().map(facts::key).collect::<Value>(),
             })
         });
@@ -294,10 +295,16 @@ impl Answer for Answered<'_> {
         }
         if let Some(verified) = &report.verified {
             let how = match (verified.differ, verified.gone) {
-                (0, 0) => "all as stored".to_owned(),
+                (0, 0) if verified.unclear == 0 => "all as stored".to_owned(),
                 (differ, gone) => format!("{} differ, {} are gone", count(differ), count(gone)),
             };
             lines.push(format!("{} read back, {how}", count(verified.read)));
+            if verified.unclear > 0 {
+                lines.push(format!(
+                    "{:>9}  of modules are saved in another way, and may be the same all the same",
+                    count(verified.unclear)
+                ));
+            }
             for key in &verified.different {
                 lines.push(format!("  {} differs", text::escape(key.bytes())));
             }

@@ -9,7 +9,7 @@ use std::mem;
 use std::ops::ControlFlow;
 
 use crate::model::UnixMs;
-use crate::snapshot::rdb::{Element, Piece, StreamFacts, StreamId, Visitor};
+use crate::snapshot::rdb::{Element, Idempotence, Piece, StreamFacts, StreamId, Visitor};
 
 /// Arguments of one command,
 const MOST_ARGUMENTS: usize = 1_024;
@@ -36,6 +36,8 @@ pub(super) enum Need {
     Counters,
     /// An entry that waits for its consumer.
     Pending,
+    /// How long a stream remembers what its producers sent.
+    Memory,
 }
 
 impl Order {
@@ -44,6 +46,7 @@ impl Order {
             ["HPEXPIREAT"] => Need::FieldEnds,
             ["XSETID"] | ["XGROUP", "CREATECONSUMER"] => Need::Counters,
             ["XCLAIM"] => Need::Pending,
+            ["XCFGSET"] => Need::Memory,
             _ => Need::Value,
         }
     }
@@ -56,13 +59,18 @@ pub(super) struct Knows {
     pub stream_counters: bool,
     /// `SET … PXAT` (6.2).
     pub absolute_ends: bool,
+    /// `XCFGSET` (8.6).
+    pub producers: bool,
 }
 
 /// Commands that go together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Orders {
-    pub orders: Vec<Order>,
+    pub list: Vec<Order>,
     pub bytes: usize,
+    /// Producers of a stream that no command makes known again: entries with a name get their ids from
+    /// the server.
+    pub forgotten: u64,
 }
 
 /// Hears a value and hands on the commands that build it.
@@ -138,7 +146,7 @@ impl<E: FnMut(Orders) -> ControlFlow<()>> Builder<E> {
             return;
         }
         self.ready.bytes += mem::take(&mut self.bytes);
-        self.ready.orders.push(Order {
+        self.ready.list.push(Order {
             words: self.words,
             arguments: mem::take(&mut self.arguments),
         });
@@ -147,14 +155,14 @@ impl<E: FnMut(Orders) -> ControlFlow<()>> Builder<E> {
     fn order(&mut self, words: &'static [&'static str], arguments: Vec<Vec<u8>>) {
         self.close();
         self.ready.bytes += arguments.iter().map(Vec::len).sum::<usize>();
-        self.ready.orders.push(Order { words, arguments });
+        self.ready.list.push(Order { words, arguments });
     }
 
     fn hand_on(&mut self) -> ControlFlow<()> {
         if self.is_full() {
             self.close();
         }
-        if self.ready.orders.len() >= MOST_ORDERS || self.ready.bytes >= MOST_BYTES {
+        if self.ready.list.len() >= MOST_ORDERS || self.ready.bytes >= MOST_BYTES {
             return (self.emit)(mem::take(&mut self.ready));
         }
         ControlFlow::Continue(())
@@ -264,6 +272,19 @@ impl<E: FnMut(Orders) -> ControlFlow<()>> Builder<E> {
         self.order(&["XCLAIM"], arguments);
     }
 
+    fn idempotence(&mut self, facts: Idempotence) {
+        self.ready.forgotten += facts.producers;
+        if self.knows.producers {
+            let arguments = vec![
+                b"IDMP-DURATION".to_vec(),
+                facts.seconds.to_string().into_bytes(),
+                b"IDMP-MAXSIZE".to_vec(),
+                facts.most_entries.to_string().into_bytes(),
+            ];
+            self.order(&["XCFGSET"], arguments);
+        }
+    }
+
     fn of_stream(&mut self, element: Element<'_>) {
         match element {
             Element::Entry { id, is_deleted } => self.entry(id, is_deleted),
@@ -296,6 +317,7 @@ impl<E: FnMut(Orders) -> ControlFlow<()>> Builder<E> {
                 }
             }
             Element::Owned(id) => self.owned(id),
+            Element::Idempotence(facts) => self.idempotence(facts),
             _ => {}
         }
     }
@@ -333,11 +355,10 @@ impl<E: FnMut(Orders) -> ControlFlow<()>> Visitor for Builder<E> {
                 let score = format!("{score:e}").replace("NaN", "nan");
                 self.pair(&["ZADD"], score.into_bytes(), member);
             }
-            Element::Module(_) | Element::ModuleText(_) => {
+            Element::ModuleType(_) | Element::Module(_) | Element::ModuleText(_) => {
                 self.impossible = Some("it is a module's, which only --trust-payload can restore");
                 return ControlFlow::Break(());
             }
-            Element::Idempotence(_) | Element::Producer(_) | Element::ProducedName(_) => {}
             _ => self.of_stream(element),
         }
         // A command is closed only where an element ends.
@@ -359,18 +380,23 @@ mod tests {
 
     /// The commands that build the key of a file with this type and value.
     fn orders(version: &str, code: u8, value: &[u8]) -> Vec<String> {
+        built(Knows::default(), version, code, value).0
+    }
+
+    /// The same for a server that knows more, and the producers that it is not told of.
+    fn built(knows: Knows, version: &str, code: u8, value: &[u8]) -> (Vec<String>, u64) {
         let start = [version.as_bytes(), &[code, 1, b'k']].concat();
         let file = [&start, value, &[0xff]].concat();
         let mut reader = Reader::new(file.as_slice()).unwrap();
         assert!(matches!(reader.next(), Ok(Record::Key(_))));
         let mut all = Vec::new();
-        let mut builder = Builder::new(Knows::default(), UnixMs(1_000), |orders: Orders| {
-            all.extend(orders.orders);
+        let mut builder = Builder::new(knows, UnixMs(1_000), |orders: Orders| {
+            all.extend(orders.list);
             ControlFlow::Continue(())
         });
         reader.visit(&mut builder).unwrap();
         let last = builder.finish();
-        all.extend(last.orders);
+        all.extend(last.list.clone());
         let words = |order: Order| {
             let arguments = order
                 .arguments
@@ -380,7 +406,7 @@ mod tests {
                 .concat()
                 .join(" ")
         };
-        all.into_iter().map(words).collect()
+        (all.into_iter().map(words).collect(), last.forgotten)
     }
 
     #[test]
@@ -405,5 +431,27 @@ mod tests {
         );
         assert_eq!(orders("VALKEY080", 22, &value(-1)), ["HSET f v"]);
         assert_eq!(orders("VALKEY080", 22, &value(9)), ["HSET f v", "HDEL f"]);
+    }
+
+    #[test]
+    fn producers_are_forgotten_and_counted() {
+        // No nodes, last id 7-1, no groups; 10 s, 20 entries, one producer with one entry.
+        let value = b"\0\0\x07\x01\0\0\0\0\x09\0\x0a\x14\x01\x03pid\x01\x03iid\x07\x01\x02\x01";
+        let knows = Knows {
+            producers: true,
+            ..Knows::default()
+        };
+        let (orders, forgotten) = built(knows, "REDIS0013", 26, value);
+        assert_eq!(
+            orders,
+            [
+                "XADD MAXLEN 0 7-1 - -",
+                "XSETID 7-1",
+                "XCFGSET IDMP-DURATION 10 IDMP-MAXSIZE 20"
+            ]
+        );
+        assert_eq!(forgotten, 1);
+        let (orders, forgotten) = built(Knows::default(), "REDIS0013", 26, value);
+        assert_eq!((orders.len(), forgotten), (2, 1));
     }
 }

@@ -22,7 +22,7 @@ use crate::engine::redis::slot;
 use crate::engine::{Fault, Progress};
 use crate::guard::Permit;
 use crate::model::{
-    ChangePhase, ChangeProgress, Conflict, Key, Pace, Restore, RestoreReport, units,
+    ChangePhase, ChangeProgress, Conflict, Key, KeyKind, Pace, Restore, RestoreReport, units,
 };
 use crate::snapshot::rdb::verified_dump;
 use crate::text;
@@ -62,6 +62,8 @@ pub(super) struct Writing<'a> {
     refused: Vec<(Head, Vec<u8>)>,
     /// Types, by their bytes, that the server does not take as they stand.
     unknown_types: BTreeSet<u8>,
+    /// Whether the server took a value of this module.
+    modules: BTreeMap<String, bool>,
     stopped: Option<Key>,
     lost: Lost,
     /// The last place that was handed to us, plus one.
@@ -76,6 +78,7 @@ struct Lost {
     field_ends: u64,
     counters: u64,
     pending: u64,
+    producers: u64,
 }
 
 /// A value that is being built.
@@ -139,6 +142,7 @@ impl<'a> Writing<'a> {
             built: BTreeMap::new(),
             refused: Vec::new(),
             unknown_types: BTreeSet::new(),
+            modules: BTreeMap::new(),
             stopped: None,
             lost: Lost::default(),
             told: None,
@@ -203,6 +207,10 @@ impl<'a> Writing<'a> {
                 lost.pending,
                 "entries that waited for their consumers do not any more: they are deleted from their streams",
             ),
+            (
+                lost.producers,
+                "producers of streams are not known any more: what they send a second time is taken for new (--trust-payload keeps them where the server is of 8.6 or later)",
+            ),
         ] {
             if many > 0 {
                 self.report
@@ -251,14 +259,7 @@ impl<'a> Writing<'a> {
             }
             Part::Payload(head, payload) => {
                 self.reached = head.place + 1;
-                let is_known = payload
-                    .first()
-                    .is_some_and(|code| !self.unknown_types.contains(code));
-                if is_known {
-                    self.payload(head, payload);
-                } else {
-                    self.rebuild(head, &payload).await?;
-                }
+                self.hand_over(head, payload).await?;
             }
             Part::Orders {
                 head,
@@ -274,6 +275,35 @@ impl<'a> Writing<'a> {
         }
         if self.flight.len() >= self.most() || self.bytes >= FLIGHT_BYTES {
             self.fly().await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&mut self, head: Head, payload: Vec<u8>) -> Result<(), Fault> {
+        let is_known = payload
+            .first()
+            .is_some_and(|code| !self.unknown_types.contains(code));
+        if !is_known {
+            return self.rebuild(head, &payload).await;
+        }
+        let KeyKind::Other(module) = &head.kind else {
+            self.payload(head, payload);
+            return Ok(());
+        };
+        // A module that does not know the form of its values may take a second to find that out, and
+        // the server stands still meanwhile: the first value of each is sent alone, and only when it
+        // was taken are there others.
+        match self.modules.get(module) {
+            Some(true) => self.payload(head, payload),
+            Some(false) => {
+                let why = format!("a value of its module, {module}, was refused before");
+                self.report.fail(head.key.bytes(), why);
+            }
+            None => {
+                self.fly().await?;
+                self.payload(head, payload);
+                self.fly().await?;
+            }
         }
         Ok(())
     }
@@ -349,13 +379,13 @@ impl<'a> Writing<'a> {
         is_last: bool,
     ) -> Result<(), Fault> {
         let place = head.place;
-        let is_string = matches!(orders.orders.as_slice(), [Order { words: ["SET"], .. }]);
+        let is_string = matches!(orders.list.as_slice(), [Order { words: ["SET"], .. }]);
         if is_first
             && is_last
             && is_string
             && (head.ends.is_none() || self.source.knows.absolute_ends)
         {
-            let value = orders.orders.remove(0).arguments.swap_remove(0);
+            let value = orders.list.remove(0).arguments.swap_remove(0);
             self.set(head, &value);
             return Ok(());
         }
@@ -380,15 +410,19 @@ impl<'a> Writing<'a> {
         }
         let name = built.name.clone();
         built.bytes += orders.bytes as u64;
+        if orders.forgotten > 0 {
+            self.lost.producers += orders.forgotten;
+            self.inexact.insert(place);
+        }
         let is_at_once = is_first
             && is_last
             && orders
-                .orders
+                .list
                 .iter()
                 .filter(|one| one.need() == Need::Value)
                 .count()
                 == 1;
-        for order in orders.orders {
+        for order in orders.list {
             let need = order.need();
             self.send(ordered(&order, &name), Purpose::Build(place, need));
             if self.bytes >= FLIGHT_BYTES {

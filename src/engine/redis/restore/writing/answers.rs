@@ -6,7 +6,7 @@ use crate::engine::redis::reply::{Refusal, Reply};
 use crate::engine::redis::restore::building::Need;
 use crate::engine::redis::restore::reading::Head;
 use crate::engine::redis::restore::writing::{EVERY, Purpose, Writing};
-use crate::model::Conflict;
+use crate::model::{Conflict, KeyKind};
 
 impl Writing<'_> {
     pub(super) fn answer(&mut self, purpose: Purpose, reply: Reply) {
@@ -18,9 +18,13 @@ impl Writing<'_> {
                 Err(refusal) => self.fail(&head, "SET", &refusal),
             },
             Purpose::Payload(head, payload) => match reply {
-                Ok(_) => self.restored(&head, payload.len() as u64),
+                Ok(_) => {
+                    self.note_module(&head, true);
+                    self.restored(&head, payload.len() as u64);
+                }
                 Err(refusal) if refusal.code() == "BUSYKEY" => self.existed(&head),
                 Err(refusal) if is_about_payload(&refusal) => {
+                    self.note_module(&head, false);
                     // A payload says the oldest version that knows its type, so others may still do.
                     if refusal.words().contains("payload version") {
                         self.unknown_types.extend(payload.first());
@@ -39,6 +43,15 @@ impl Writing<'_> {
         }
     }
 
+    /// The first answer about a module's value holds for the others.
+    fn note_module(&mut self, head: &Head, is_taken: bool) {
+        if let KeyKind::Other(module) = &head.kind
+            && !self.modules.contains_key(module)
+        {
+            self.modules.insert(module.clone(), is_taken);
+        }
+    }
+
     fn answer_order(&mut self, place: u64, need: Need, reply: Reply) {
         let is_none = matches!(&reply, Ok(Wire::Array(claimed)) if claimed.is_empty());
         let refusal = match reply {
@@ -54,6 +67,8 @@ impl Writing<'_> {
             Need::FieldEnds => self.lost.field_ends += 1,
             Need::Counters => self.lost.counters += 1,
             Need::Pending => self.lost.pending += 1,
+            // Of no use but for producers, which are told of anyway.
+            Need::Memory => {}
             Need::Value => {
                 let words = refusal.fault(self.link.place(), "building it").to_string();
                 if let Some(built) = self.built.get_mut(&place) {
