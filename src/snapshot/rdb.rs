@@ -69,6 +69,20 @@ impl fmt::Display for Flavour {
 pub struct Header {
     pub flavour: Flavour,
     pub version: u32,
+    /// Known from the start by the version of the format, and better once the server's own is told.
+    pub objects: Objects,
+}
+
+/// How a server keeps the object of a key, which decides about the encoding of its texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objects {
+    /// Apart from the name. Redis before 8.2, Valkey before 8.1.
+    Apart,
+    /// The name is in it; a text as well, if all of it fits into a line of the processor's cache. From
+    /// Redis 8.2 on, and in Valkey 8.1.
+    OneLine,
+    /// The same with two lines. Valkey 9.
+    TwoLines,
 }
 
 /// One thing that a snapshot says.
@@ -392,7 +406,7 @@ impl<R: Read> Reader<R> {
         }
         let length = source::length_ahead(ahead).unwrap_or(u64::MAX);
         let name = self.head.name.len() as u64;
-        Ok(if memory::is_embedded(self.header.flavour, name, length) {
+        Ok(if memory::is_embedded(self.header.objects, name, length) {
             "embstr"
         } else {
             "raw"

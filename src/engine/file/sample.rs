@@ -170,7 +170,9 @@ fn lines(
     functions: u64,
     end: Option<Result<Ending, Fault>>,
 ) -> Vec<(String, String)> {
-    let Header { flavour, version } = outline.header;
+    let Header {
+        flavour, version, ..
+    } = outline.header;
     let mut lines = vec![
         ("format".to_owned(), format!("{flavour} {version}")),
         (

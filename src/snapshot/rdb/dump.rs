@@ -76,10 +76,7 @@ pub fn verified_dump(payload: &[u8]) -> Result<Reader<&[u8]>> {
     } else {
         Flavour::Redis
     };
-    let header = Header {
-        flavour,
-        version: u32::from(version),
-    };
+    let header = Header::of(flavour, u32::from(version));
     let place = Place {
         header,
         db: 0,

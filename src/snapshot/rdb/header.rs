@@ -5,8 +5,46 @@ use std::io::Read;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::items;
 use crate::snapshot::rdb::source::Source;
-use crate::snapshot::rdb::{Flavour, Header, NEWEST_REDIS, NEWEST_VALKEY};
+use crate::snapshot::rdb::{Flavour, Header, NEWEST_REDIS, NEWEST_VALKEY, Objects};
 use crate::text;
+
+/// Formats from this one on come from servers that keep names in their objects.
+const NAMES_WITHIN_SINCE: u32 = 13;
+
+impl Header {
+    pub(super) fn of(flavour: Flavour, version: u32) -> Self {
+        let objects = match flavour {
+            Flavour::Redis if version < NAMES_WITHIN_SINCE => Objects::Apart,
+            Flavour::Redis => Objects::OneLine,
+            Flavour::Valkey => Objects::TwoLines,
+        };
+        Self {
+            flavour,
+            version,
+            objects,
+        }
+    }
+
+    /// Takes in what the server that wrote it says of itself. Some versions share their format with
+    /// others that keep their keys in another way.
+    pub(super) fn learn(&mut self, name: &[u8], value: &[u8]) {
+        let since = match (self.flavour, name) {
+            (Flavour::Redis, b"redis-ver") => [8, 2],
+            (Flavour::Redis, b"valkey-ver") => [8, 1],
+            _ => return,
+        };
+        if version(value).is_some_and(|version| version >= since) {
+            self.objects = Objects::OneLine;
+        }
+    }
+}
+
+/// The first two numbers of `8.6.2`.
+fn version(text: &[u8]) -> Option<[u32; 2]> {
+    let mut parts = str::from_utf8(text).ok()?.split('.');
+    let mut next = || parts.next()?.parse().ok();
+    Some([next()?, next()?])
+}
 
 /// # Errors
 /// When it is no snapshot, or of a version that is not known.
@@ -43,7 +81,7 @@ pub fn read<R: Read>(source: &mut Source<R>) -> Result<Header, SnapshotError> {
         });
     }
     source.skip(9, EXPECTED)?;
-    Ok(Header { flavour, version })
+    Ok(Header::of(flavour, version))
 }
 
 fn not_a_snapshot(start: &[u8]) -> SnapshotError {
@@ -56,4 +94,30 @@ fn not_a_snapshot(start: &[u8]) -> SnapshotError {
         text::escape(start)
     };
     SnapshotError::NotASnapshot { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_keys_are_kept_is_known_by_the_version() {
+        let objects = |flavour, format, name: &str, version: &str| {
+            let mut header = Header::of(flavour, format);
+            header.learn(name.as_bytes(), version.as_bytes());
+            header.objects
+        };
+        let redis = |format, version| objects(Flavour::Redis, format, "redis-ver", version);
+        assert_eq!(redis(11, "7.4.1"), Objects::Apart);
+        assert_eq!(redis(12, "8.0.2"), Objects::Apart);
+        assert_eq!(redis(12, "8.2.0"), Objects::OneLine);
+        assert_eq!(redis(12, "10.0"), Objects::OneLine);
+        assert_eq!(redis(13, "255.255.255"), Objects::OneLine);
+        assert_eq!(redis(11, "nonsense"), Objects::Apart);
+        let valkey = |format, version| objects(Flavour::Redis, format, "valkey-ver", version);
+        assert_eq!(valkey(11, "8.0.1"), Objects::Apart);
+        assert_eq!(valkey(11, "8.1.1"), Objects::OneLine);
+        let latest = objects(Flavour::Valkey, 80, "valkey-ver", "9.0.0");
+        assert_eq!(latest, Objects::TwoLines);
+    }
 }

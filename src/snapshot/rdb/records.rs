@@ -27,6 +27,7 @@ impl<R: Read> Reader<R> {
                 let value = self
                     .source
                     .whole(value, &mut self.scratch, "the value of a fact")?;
+                self.header.learn(&self.head.name, value);
                 Ok(Record::Fact {
                     name: &self.head.name,
                     value,

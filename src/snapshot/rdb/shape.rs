@@ -53,7 +53,7 @@ impl<R: Read> Reader<R> {
     #[inline]
     pub(super) fn shape(&mut self, found: &Type) -> Result<Shape> {
         let start = self.source.offset();
-        let sizes = Sizes::of(self.header.flavour);
+        let sizes = Sizes::of(self.header);
         let name = self.head.name.len() as u64;
         let (length, memory) = if found.layout == Layout::Text {
             let text = self.source.text("a string")?;
@@ -64,7 +64,7 @@ impl<R: Read> Reader<R> {
                 sizes.text(name, length, self.head.encoding == "int"),
             )
         } else {
-            let measure = self.measure(found, sizes)?;
+            let measure = self.measure(found, &sizes)?;
             let memory = sizes.key(name).saturating_add(measure.memory);
             (measure.length, memory)
         };

@@ -34,7 +34,7 @@ impl<R: Read> Reader<R> {
     /// Passes a stream without looking into its entries.
     pub(super) fn stream_shape(&mut self, version: u8) -> Result<Measure> {
         let nodes = self.source.length("the number of nodes of a stream")?;
-        let mut memory = Sizes::of(self.header.flavour).stream(nodes);
+        let mut memory = Sizes::of(self.header).stream(nodes);
         for node in 1..=nodes {
             self.node_id()?;
             let text = self.source.text("a node of a stream")?;
@@ -140,7 +140,7 @@ impl<R: Read> Reader<R> {
                 deliveries,
             });
         }
-        let sizes = Sizes::of(self.header.flavour);
+        let sizes = Sizes::of(self.header);
         let mut memory = sizes.group(name.len() as u64, pending);
         for _ in 0..self.source.length("the number of consumers")? {
             memory = memory.saturating_add(self.consumer(version, teller)?);
@@ -167,7 +167,7 @@ impl<R: Read> Reader<R> {
             let id = raw_id(self.source.array("a pending entry")?);
             teller.tell(Element::Owned(id));
         }
-        Ok(Sizes::of(self.header.flavour).consumer(name.len() as u64, pending))
+        Ok(Sizes::of(self.header).consumer(name.len() as u64, pending))
     }
 
     fn idempotence<V: Visitor>(&mut self, teller: &mut Teller<'_, V>) -> Result<()> {
