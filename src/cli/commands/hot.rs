@@ -290,8 +290,12 @@ impl Answer for Shown<'_> {
                 text::fit(&names(&key.clients), 44),
             ]
         });
+        let counted = match report.via {
+            HotVia::HotKeys => ">CPU US",
+            _ => ">COUNT",
+        };
         let header = [
-            ">COUNT", ">SHARE", ">HITS", ">BYTES", "", "KEY", "BY", "CLIENTS",
+            counted, ">SHARE", ">HITS", ">BYTES", "", "KEY", "BY", "CLIENTS",
         ];
         // Columns that this source knows nothing for are left out.
         let rows: Vec<Vec<String>> = rows.collect();
