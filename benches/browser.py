@@ -4,14 +4,16 @@
     cargo build --release && benches/browser.py [--keys 10000000] [--rounds 3]
 
 A private server is filled with names of 27 bytes on average. The walk's peer is a loop of SCAN with
-COUNT 1000 that does nothing with what it gets, as `redis-cli --scan --count 1000` would, in turn with
-the dashboard. Every line says what was aimed at.
+COUNT 1000 that does nothing with what it gets, or with --redis-cli one of 8 or later that prints the
+names (`--scan --count 1000`, to /dev/null), in turn with the dashboard. Every line says what was aimed
+at.
 """
 
 import argparse
 import os
 import socket
 import statistics
+import subprocess
 import time
 
 import meter
@@ -51,6 +53,14 @@ def scan(server, count=1000):
                 missing -= more.count(b"\r\n")
             if cursor == b"0":
                 return time.perf_counter() - begun
+
+
+def printed(redis_cli, server):
+    """Seconds of redis-cli, which prints what it gets."""
+    begun = time.perf_counter()
+    argv = [redis_cli, "-p", str(server.port), "--scan", "--count", "1000"]
+    subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - begun
 
 
 def walk(program, server, limit=600):
@@ -142,21 +152,23 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--keys", type=int, default=10_000_000)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--redis-cli", help="one of 8 or later, as the peer of the walk")
     options = arguments.parse_args()
     program, server, met = meter.program(), meter.Redis(), []
     try:
         fill(server, options.keys)
         ratios, memory = [], []
+        what = "redis-cli --scan --count 1000" if options.redis_cli else "SCAN COUNT 1000 alone"
         for turn in range(options.rounds):
-            peer = scan(server)
+            peer = printed(options.redis_cli, server) if options.redis_cli else scan(server)
             screen, ours = walk(program, server)
             memory.append(screen.resident_kib() / 1024)
             ratios.append(ours / peer)
-            print("walk to a sorted, counted tree of %d names: %.1f s; SCAN COUNT 1000 alone: %.1f s" % (options.keys, ours, peer))
+            print("walk to a sorted, counted tree of %d names: %.1f s; %s: %.1f s" % (options.keys, ours, what, peer))
             if turn == options.rounds - 1:
                 met += at_rest(screen)
             screen.close()
-        met.append(meter.verdict("walk to a sorted, counted tree beside SCAN COUNT 1000", statistics.median(ratios), 1.1, " x"))
+        met.append(meter.verdict("walk to a sorted, counted tree beside " + what, statistics.median(ratios), 1.1, " x"))
         met.append(meter.verdict("memory of the browser, peak", max(memory), max(220e-7 * options.keys, 100), " MiB"))
         met += during_the_walk(program, server)
     finally:
