@@ -3,8 +3,8 @@
 //! Size and pause are two things. What other clients feel is the length of one flight, since they
 //! wait while the server works for us; what the server's core feels is the share of time that flights
 //! take together. So on a budget flights are kept short, and the pause between them keeps the share.
-//! At full speed there is no pause, and flights are as long as pays: from 100 keys on the server
-//! gains little, and others wait longer.
+//! At full speed there is no pause, and flights are as long as pays: from some size on the server gains
+//! little, and others wait longer.
 //!
 //! Time is an argument here, so that a test is the whole story.
 
@@ -13,9 +13,14 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Pace, WalkCost};
 
-/// Server time of one flight on a budget: with 5 % of such flights others' 99th percentile stays
-/// near what it is without us.
+/// Server time of one flight on a budget. With 5 % of such flights others' 99th percentile grows by
+/// four fifths of one. What it grows from is at least the way there and back, which we know: so flights
+/// are in proportion to it, down to where the server would do little but wake up,
+const SHORTEST_FLIGHT: Duration = Duration::from_micros(50);
+/// and not longer than this on any network that is near.
 const SHORT_FLIGHT: Duration = Duration::from_micros(120);
+/// This part of the way.
+const PART_OF_WAY: f64 = 0.8;
 /// No flight is longer than this on a budget, however slow the link.
 const LONG_FLIGHT: Duration = Duration::from_micros(800);
 /// A single SCAN of names alone stays below this at full speed.
@@ -23,15 +28,18 @@ const LONG_SCAN: Duration = Duration::from_micros(700);
 
 /// Keys of a flight with questions at full speed,
 const FULL: u64 = 100;
-/// and how many questions of each make a flight of that length. With more of them there are fewer keys
-/// in it: others wait as long as the server works, whatever for.
+/// where there are no more questions than these: the pace is all that such a walk is about.
 const QUESTIONS: u64 = 3;
-/// The same where the way takes longer than the work.
-const FULL_FAR: u64 = 500;
-const FAR: Duration = Duration::from_millis(2);
+/// Keys of a flight that asks everything: others wait as long as the server works. A fifth of the keys
+/// costs a twelfth of the pace and halves their wait.
+const FULL_DEEP: u64 = 20;
+/// The work of a flight is no less than twice the way, or most of the time would be spent under way,
+const WAYS: u32 = 2;
+/// and no flight has more keys.
+const MOST: u64 = 500;
 /// Names in a page at full speed.
 const FULL_NAMES: u64 = 1000;
-const FEWEST: u64 = 8;
+const FEWEST: u64 = 3;
 const FIRST: u64 = 16;
 
 /// What a flight and a command take beside what the server books as the command's own time (reading,
@@ -148,23 +156,34 @@ impl Governor {
         self.pace == Pace::FullSpeed
     }
 
-    /// Keys to ask for in the next flight, where the way takes so long.
+    /// Keys to ask for in the next flight, where the way takes so long, if that is known.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a positive number that is clamped"
     )]
-    pub fn keys(&self, way: Duration) -> u64 {
+    pub fn keys(&self, way: Option<Duration>) -> u64 {
         let fits = |span: Duration| self.per_key.map(|one| (span.as_secs_f64() / one) as u64);
         match (self.pace, self.questions > 0) {
-            (Pace::FullSpeed, true) if way > FAR => FULL_FAR,
-            (Pace::FullSpeed, true) => FULL * QUESTIONS / self.questions.max(QUESTIONS),
+            (Pace::FullSpeed, true) => {
+                let fewest = if self.questions > QUESTIONS {
+                    FULL_DEEP
+                } else {
+                    FULL
+                };
+                let far = way.and_then(|way| fits(way * WAYS));
+                far.unwrap_or(fewest).clamp(fewest, MOST)
+            }
             (Pace::FullSpeed, false) => {
                 fits(LONG_SCAN).map_or(FULL, |keys| keys.clamp(FULL, FULL_NAMES))
             }
             (Pace::Budget(_), _) => {
-                let span = (way / 10).clamp(SHORT_FLIGHT, LONG_FLIGHT);
-                fits(span).map_or(FIRST, |keys| keys.clamp(FEWEST, FULL_FAR))
+                let span = way.map_or(SHORT_FLIGHT, |way| {
+                    let near = way.mul_f64(PART_OF_WAY);
+                    let near = near.clamp(SHORTEST_FLIGHT, SHORT_FLIGHT);
+                    (way / 10).clamp(near, LONG_FLIGHT)
+                });
+                fits(span).map_or(FIRST, |keys| keys.clamp(FEWEST, MOST))
             }
         }
     }
@@ -190,7 +209,9 @@ impl Governor {
             let one = worked.as_secs_f64().max(1e-7) / flown.keys as f64;
             self.per_key = Some(self.per_key.map_or(one, |before| before * 0.9 + one * 0.1));
         }
-        if let Some(took) = flown.took {
+        if let Some(took) = flown.took
+            && !self.is_at_full_speed()
+        {
             self.look_back(took, now);
         }
         if let Pace::Budget(share) = self.pace {
@@ -240,7 +261,7 @@ impl Governor {
     /// How many bytes the replica that is furthest behind has not got yet.
     pub fn lag(&mut self, bytes: u64, now: Instant) {
         let first = *self.lag_at_first.get_or_insert(bytes);
-        if bytes > first.saturating_add(LAG_BYTES) {
+        if bytes > first.saturating_add(LAG_BYTES) && !self.is_at_full_speed() {
             self.back_off("a replica falls behind", now);
         }
     }
@@ -303,9 +324,6 @@ impl Governor {
     }
 
     fn back_off(&mut self, why: &'static str, now: Instant) {
-        if self.is_at_full_speed() {
-            return;
-        }
         self.turned = now;
         self.part = (self.part / 2.0).max(LEAST_PART);
         self.backs_off = Some(why);
@@ -349,7 +367,7 @@ mod tests {
                 if !pause.is_zero() {
                     self.now += pause + 600 * MICRO;
                 }
-                let keys = self.governor.keys(50 * MICRO);
+                let keys = self.governor.keys(Some(50 * MICRO));
                 self.longest = self.longest.max(keys);
                 let worked = MICRO * 4 * u32::try_from(keys).unwrap();
                 let took = worked + 50 * MICRO + delay;
@@ -389,8 +407,11 @@ mod tests {
     fn flights_on_a_budget_are_short_and_at_full_speed_long() {
         let mut walked = Walked::at(percent(5.0));
         walked.go(Duration::from_secs(2), Duration::ZERO);
-        assert_eq!(walked.governor.keys(50 * MICRO), 30);
-        assert!(walked.longest <= 31);
+        assert_eq!(walked.governor.keys(Some(50 * MICRO)), 12);
+        assert!(walked.longest <= FIRST);
+        assert_eq!(walked.governor.keys(Some(125 * MICRO)), 25);
+        assert_eq!(walked.governor.keys(Some(300 * MICRO)), 30);
+        assert_eq!(walked.governor.keys(None), 30);
         let mut walked = Walked::at(Pace::FullSpeed);
         walked.go(Duration::from_secs(2), Duration::ZERO);
         assert_eq!(walked.longest, FULL);
@@ -401,8 +422,12 @@ mod tests {
     fn a_far_server_gets_larger_flights_but_never_long_ones() {
         let mut walked = Walked::at(percent(5.0));
         walked.go(Duration::from_secs(2), Duration::ZERO);
-        let keys = walked.governor.keys(Duration::from_millis(300));
+        let keys = walked.governor.keys(Some(Duration::from_millis(300)));
         assert_eq!(keys, 200);
+        let mut walked = Walked::at(Pace::FullSpeed);
+        walked.go(Duration::from_secs(2), Duration::ZERO);
+        assert_eq!(walked.governor.keys(Some(500 * MICRO)), 250);
+        assert_eq!(walked.governor.keys(Some(Duration::from_millis(300))), MOST);
     }
 
     #[test]
@@ -456,10 +481,10 @@ mod tests {
     }
 
     #[test]
-    fn more_questions_of_each_key_make_no_longer_flight() {
-        for (questions, keys) in [(1, 100), (3, 100), (5, 60), (6, 50)] {
+    fn more_questions_of_each_key_make_a_flight_of_fewer() {
+        for (questions, keys) in [(1, 100), (3, 100), (5, 20), (6, 20)] {
             let governor = Governor::new(Pace::FullSpeed, questions, Instant::now());
-            assert_eq!(governor.keys(Duration::ZERO), keys, "{questions}");
+            assert_eq!(governor.keys(Some(50 * MICRO)), keys, "{questions}");
         }
     }
 

@@ -345,7 +345,7 @@ impl MemcachedTake<'_> {
         let most = if self.governor.is_at_full_speed() {
             FULL_FLIGHT
         } else {
-            usize::try_from(self.governor.keys(Duration::ZERO)).unwrap_or(FULL_FLIGHT)
+            usize::try_from(self.governor.keys(None)).unwrap_or(FULL_FLIGHT)
         };
         let Some((page, at)) = &mut self.page else {
             return;

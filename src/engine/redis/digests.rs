@@ -262,7 +262,7 @@ impl Values {
 
     /// How many of these keys go into one flight.
     fn fitting(&self, keys: &[(Key, u64)]) -> usize {
-        let most = self.governor.keys(self.lane.way());
+        let most = self.governor.keys(Some(self.lane.way()));
         let most = usize::try_from(most).unwrap_or(keys.len());
         let mut bytes = 0_u64;
         let fit = keys.iter().take_while(|(_, size)| {

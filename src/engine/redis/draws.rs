@@ -79,7 +79,7 @@ impl RedisDraws {
         self.flight.clear();
         let each = self.teller.ask(&self.drawn, &mut self.flight);
         let questions = self.drawn.len() * each.len();
-        let keys = self.governor.keys(self.lane.way());
+        let keys = self.governor.keys(Some(self.lane.way()));
         let pages = (keys / KEYS as u64).clamp(1, PAGES);
         for _ in 0..pages {
             self.cursors += 1;

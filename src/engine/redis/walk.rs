@@ -292,7 +292,7 @@ impl RedisWalk {
         let asked = self.teller.ask(asked, &mut self.flight);
         let has_page = match &self.stand {
             Stand::At(cursor) => {
-                let count = self.governor.keys(self.lane.way()).min(self.most);
+                let count = self.governor.keys(Some(self.lane.way())).min(self.most);
                 self.flight.scan(cursor, self.ask.pattern.as_deref(), count);
                 true
             }
@@ -461,7 +461,7 @@ impl RedisWalk {
 
     /// Names so long that a page does not fit: fewer of them at a time.
     fn can_ask_for_less(&mut self) -> bool {
-        let count = self.governor.keys(self.lane.way()).min(self.most);
+        let count = self.governor.keys(Some(self.lane.way())).min(self.most);
         self.most = (count / 10).max(1);
         self.air = None;
         count > 1

@@ -277,7 +277,7 @@ impl<'a> Writing<'a> {
         if self.governor.is_at_full_speed() {
             FULL_FLIGHT
         } else {
-            usize::try_from(self.governor.keys(Duration::ZERO)).unwrap_or(FULL_FLIGHT)
+            usize::try_from(self.governor.keys(None)).unwrap_or(FULL_FLIGHT)
         }
     }
 

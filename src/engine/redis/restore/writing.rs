@@ -312,7 +312,7 @@ impl<'a> Writing<'a> {
         if self.restore.pace == Pace::FullSpeed {
             return FULL_FLIGHT;
         }
-        usize::try_from(self.governor.keys(Duration::ZERO)).unwrap_or(FULL_FLIGHT)
+        usize::try_from(self.governor.keys(None)).unwrap_or(FULL_FLIGHT)
     }
 
     fn send(&mut self, command: Cmd, purpose: Purpose) {
