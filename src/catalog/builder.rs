@@ -94,13 +94,19 @@ impl Builder {
     /// Merges everything into one run, bit by bit; says whether there is more to do.
     pub fn finish(&mut self, names: usize) -> bool {
         self.settle();
-        if self.work(names) {
-            return true;
+        // A merge that is under way goes into the last one, so that no name is gone over twice.
+        if !self.runs.is_empty() && (self.runs.len() > 1 || self.merge.is_some()) {
+            let mut inputs = self.merge.take().map_or_else(Vec::new, Merge::into_inputs);
+            inputs.extend(std::mem::take(&mut self.runs).into_iter().map(Input::of));
+            self.merge = Some(Merge::over(inputs));
         }
-        if self.runs.len() < 2 {
+        let Some(merge) = &mut self.merge else {
             return false;
+        };
+        if let Some(done) = merge.step(names) {
+            self.runs.push(done);
+            self.merge = None;
         }
-        self.merge = Some(Merge::of(std::mem::take(&mut self.runs)));
         true
     }
 
@@ -209,6 +215,7 @@ impl Sorted {
 /// Runs on their way to be one.
 #[derive(Debug)]
 struct Merge {
+    /// A heap: none has a name before that of the one at half its place.
     inputs: Vec<Input>,
     packer: Packer,
     done: Vec<Arc<Chunk>>,
@@ -289,30 +296,69 @@ impl Input {
 
 impl Merge {
     fn of(runs: Vec<Sorted>) -> Self {
-        Self {
-            inputs: runs.into_iter().map(Input::of).collect(),
+        Self::over(runs.into_iter().map(Input::of).collect())
+    }
+
+    fn over(inputs: Vec<Input>) -> Self {
+        let mut merge = Self {
+            inputs,
             packer: Packer::default(),
             done: Vec::new(),
             count: 0,
+        };
+        for place in (0..merge.inputs.len() / 2).rev() {
+            merge.sink(place);
         }
+        merge
+    }
+
+    /// What is merged, as one of the inputs, and what is left of them.
+    fn into_inputs(mut self) -> Vec<Input> {
+        self.close();
+        let mut inputs = self.inputs;
+        if !self.done.is_empty() {
+            inputs.push(Input::of(Sorted {
+                chunks: self.done,
+                count: self.count,
+            }));
+        }
+        inputs
+    }
+
+    /// Puts the input at this place behind those that have names before its own.
+    fn sink(&mut self, mut place: usize) {
+        loop {
+            let below = 2 * place + 1..(2 * place + 3).min(self.inputs.len());
+            let least = below.min_by(|one, other| self.name(*one).cmp(self.name(*other)));
+            match least {
+                Some(least) if self.name(least) < self.name(place) => {
+                    self.inputs.swap(least, place);
+                    place = least;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn name(&self, place: usize) -> &[u8] {
+        self.inputs[place].name()
     }
 
     /// Goes on by so many names; gives the one run when all are through.
     fn step(&mut self, names: usize) -> Option<Sorted> {
         for _ in 0..names {
-            let least = (0..self.inputs.len())
-                .min_by(|one, other| self.inputs[*one].name().cmp(self.inputs[*other].name()));
-            let Some(least) = least else {
+            if self.inputs.is_empty() {
                 self.close();
                 return Some(Sorted {
                     chunks: std::mem::take(&mut self.done),
                     count: self.count,
                 });
-            };
-            self.push(least);
-            if !self.inputs[least].step() {
-                self.inputs.swap_remove(least);
             }
+            self.push(0);
+            if !self.inputs[0].step() {
+                self.inputs.swap_remove(0);
+            }
+            self.sink(0);
         }
         None
     }

@@ -68,11 +68,13 @@ const METER: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Governor {
     pace: Pace,
-    /// Asked of every key.
+    /// Asked of every key, or of those of some pages.
     questions: u64,
     began: Instant,
-    /// Server time of one key, a moving average in seconds.
+    /// Server time of one key that is asked about, and of one that is only named: moving averages in
+    /// seconds.
     per_key: Option<f64>,
+    per_name: Option<f64>,
     /// When the next flight may leave.
     next: Instant,
     /// How much of the budget is used: 1 unless the server is in trouble.
@@ -117,6 +119,8 @@ pub struct Account {
 pub struct Flown {
     /// Keys that it learnt names or facts of.
     pub keys: u64,
+    /// It asked nothing but names.
+    pub is_of_names: bool,
     pub took: Option<Duration>,
     pub worked: Option<Duration>,
     /// Keys of the whole walk by now.
@@ -130,6 +134,7 @@ impl Governor {
             questions,
             began: now,
             per_key: None,
+            per_name: None,
             next: now,
             part: 1.0,
             backs_off: None,
@@ -156,16 +161,11 @@ impl Governor {
         self.pace == Pace::FullSpeed
     }
 
-    /// Keys to ask for in the next flight, where the way takes so long, if that is known.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a positive number that is clamped"
-    )]
+    /// Keys to ask about in the next flight, where the way takes so long, if that is known.
     pub fn keys(&self, way: Option<Duration>) -> u64 {
-        let fits = |span: Duration| self.per_key.map(|one| (span.as_secs_f64() / one) as u64);
-        match (self.pace, self.questions > 0) {
-            (Pace::FullSpeed, true) => {
+        let fits = |span| fits(self.per_key, span);
+        match self.pace {
+            Pace::FullSpeed => {
                 let fewest = if self.questions > QUESTIONS {
                     FULL_DEEP
                 } else {
@@ -174,17 +174,16 @@ impl Governor {
                 let far = way.and_then(|way| fits(way * WAYS));
                 far.unwrap_or(fewest).clamp(fewest, MOST)
             }
-            (Pace::FullSpeed, false) => {
-                fits(LONG_SCAN).map_or(FULL, |keys| keys.clamp(FULL, FULL_NAMES))
-            }
-            (Pace::Budget(_), _) => {
-                let span = way.map_or(SHORT_FLIGHT, |way| {
-                    let near = way.mul_f64(PART_OF_WAY);
-                    let near = near.clamp(SHORTEST_FLIGHT, SHORT_FLIGHT);
-                    (way / 10).clamp(near, LONG_FLIGHT)
-                });
-                fits(span).map_or(FIRST, |keys| keys.clamp(FEWEST, MOST))
-            }
+            Pace::Budget(_) => fits(short(way)).map_or(FIRST, |keys| keys.clamp(FEWEST, MOST)),
+        }
+    }
+
+    /// The same of keys that nothing is asked about.
+    pub fn names(&self, way: Option<Duration>) -> u64 {
+        let fits = |span| fits(self.per_name, span);
+        match self.pace {
+            Pace::FullSpeed => fits(LONG_SCAN).map_or(FULL, |names| names.clamp(FULL, FULL_NAMES)),
+            Pace::Budget(_) => fits(short(way)).map_or(FIRST, |names| names.clamp(FEWEST, MOST)),
         }
     }
 
@@ -202,12 +201,17 @@ impl Governor {
 
     /// Takes note of a flight, and decides when the next one may leave.
     pub fn flew(&mut self, flown: Flown, now: Instant) {
-        let raw = flown.worked.unwrap_or_else(|| self.expected(flown.keys));
+        let raw = flown.worked.unwrap_or_else(|| self.expected(&flown));
         let worked = raw.mul_f64(self.factor);
         self.unsettled += raw;
         if flown.worked.is_some() && flown.keys > 0 {
             let one = worked.as_secs_f64().max(1e-7) / flown.keys as f64;
-            self.per_key = Some(self.per_key.map_or(one, |before| before * 0.9 + one * 0.1));
+            let per = if flown.is_of_names {
+                &mut self.per_name
+            } else {
+                &mut self.per_key
+            };
+            *per = Some(per.map_or(one, |before| before * 0.9 + one * 0.1));
         }
         if let Some(took) = flown.took
             && !self.is_at_full_speed()
@@ -291,8 +295,13 @@ impl Governor {
         self.settled + self.unsettled.mul_f64(self.factor)
     }
 
-    fn expected(&self, keys: u64) -> Duration {
-        let seconds = self.per_key.unwrap_or_default() * keys as f64 / self.factor;
+    fn expected(&self, flown: &Flown) -> Duration {
+        let per = if flown.is_of_names {
+            self.per_name
+        } else {
+            self.per_key
+        };
+        let seconds = per.unwrap_or_default() * flown.keys as f64 / self.factor;
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
@@ -329,6 +338,25 @@ impl Governor {
         self.backs_off = Some(why);
         self.latest.clear();
     }
+}
+
+/// Server time of a flight on a budget.
+fn short(way: Option<Duration>) -> Duration {
+    way.map_or(SHORT_FLIGHT, |way| {
+        let near = way.mul_f64(PART_OF_WAY);
+        let near = near.clamp(SHORTEST_FLIGHT, SHORT_FLIGHT);
+        (way / 10).clamp(near, LONG_FLIGHT)
+    })
+}
+
+/// How many of what takes so long each fit into a span.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a positive number that is clamped"
+)]
+fn fits(each: Option<f64>, span: Duration) -> Option<u64> {
+    each.map(|each| (span.as_secs_f64() / each) as u64)
 }
 
 #[cfg(test)]
@@ -376,6 +404,7 @@ mod tests {
                 self.server += worked;
                 let flown = Flown {
                     keys,
+                    is_of_names: false,
                     took: Some(took),
                     worked: Some(worked + delay),
                     total: self.keys,
@@ -461,6 +490,7 @@ mod tests {
         let mut governor = Governor::new(percent(5.0), 3, Instant::now());
         let flown = Flown {
             keys: 10,
+            is_of_names: false,
             took: Some(300 * MICRO),
             worked: Some(250 * MICRO),
             total: 10,
@@ -486,6 +516,26 @@ mod tests {
             let governor = Governor::new(Pace::FullSpeed, questions, Instant::now());
             assert_eq!(governor.keys(Some(50 * MICRO)), keys, "{questions}");
         }
+    }
+
+    #[test]
+    fn names_alone_come_in_larger_pages() {
+        let now = Instant::now();
+        let mut governor = Governor::new(Pace::FullSpeed, 3, now);
+        assert_eq!(governor.names(None), FULL);
+        for (keys, is_of_names) in [(100, false), (100, true)] {
+            let each = if is_of_names { 2 } else { 6 };
+            let took = Some(MICRO * each * 100);
+            let flown = Flown {
+                keys,
+                is_of_names,
+                took,
+                worked: took,
+                total: 0,
+            };
+            governor.flew(flown, now);
+        }
+        assert_eq!((governor.keys(None), governor.names(None)), (100, 350));
     }
 
     #[test]

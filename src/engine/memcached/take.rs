@@ -381,6 +381,7 @@ impl MemcachedTake<'_> {
         let is_light = flight.bytes < 64 << 10 && !self.governor.is_at_full_speed();
         let flown = Flown {
             keys: flight.items.len() as u64,
+            is_of_names: false,
             took: took.filter(|_| is_light),
             worked: Some(ITEM_COST * count + carried),
             total: self.tally.items,

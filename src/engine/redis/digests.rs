@@ -303,6 +303,7 @@ impl Values {
         self.spending.commands += self.flight.replies() as u64;
         let flown = Flown {
             keys: keys.len() as u64,
+            is_of_names: false,
             took: landed.took,
             worked: landed.worked,
             total: self.total,

@@ -103,6 +103,7 @@ impl RedisDraws {
         self.spending.commands += self.flight.replies() as u64;
         let flown = Flown {
             keys: count,
+            is_of_names: false,
             took: landed.took,
             worked: landed.worked,
             total: self.coverage.seen,

@@ -292,7 +292,7 @@ impl RedisWalk {
         let asked = self.teller.ask(asked, &mut self.flight);
         let has_page = match &self.stand {
             Stand::At(cursor) => {
-                let count = self.governor.keys(Some(self.lane.way())).min(self.most);
+                let count = self.count();
                 self.flight.scan(cursor, self.ask.pattern.as_deref(), count);
                 true
             }
@@ -307,6 +307,24 @@ impl RedisWalk {
             has_page,
         });
         Ok(())
+    }
+
+    /// Names to ask for in the next page.
+    fn count(&self) -> u64 {
+        let way = Some(self.lane.way());
+        let fits = if self.wants_page(self.pages) {
+            self.governor.keys(way)
+        } else {
+            self.governor.names(way)
+        };
+        fits.min(self.most)
+    }
+
+    /// Whether the keys of the page with this number are asked about.
+    fn wants_page(&self, number: u32) -> bool {
+        let one_in = self.ask.one_page_in;
+        !self.ask.wants.is_nothing()
+            && one_in.is_none_or(|one_in| number.is_multiple_of(one_in.get()))
     }
 
     /// Makes room for the next flight: takes out what this one asked about, and turns to the page that
@@ -347,13 +365,10 @@ impl RedisWalk {
             self.tell(air, &mut load);
         }
         self.spend_on(air);
-        let keys = if self.ask.wants.is_nothing() {
-            load.came
-        } else {
-            load.asked
-        };
+        let is_of_names = air.questions + air.lengths == 0;
         let flown = Flown {
-            keys,
+            keys: if is_of_names { load.came } else { load.asked },
+            is_of_names,
             took: landed.took,
             worked: landed.worked,
             total: self.coverage.seen,
@@ -409,11 +424,7 @@ impl RedisWalk {
         let new = names.len() as u64;
         self.coverage.repeated += load.came - new;
         self.coverage.seen += new;
-        self.is_wanted = !self.ask.wants.is_nothing()
-            && self
-                .ask
-                .one_page_in
-                .is_none_or(|one_in| self.pages.is_multiple_of(one_in.get()));
+        self.is_wanted = self.wants_page(self.pages);
         self.pages = self.pages.wrapping_add(1);
         self.named = names;
     }
@@ -461,7 +472,7 @@ impl RedisWalk {
 
     /// Names so long that a page does not fit: fewer of them at a time.
     fn can_ask_for_less(&mut self) -> bool {
-        let count = self.governor.keys(Some(self.lane.way())).min(self.most);
+        let count = self.count();
         self.most = (count / 10).max(1);
         self.air = None;
         count > 1

@@ -296,6 +296,7 @@ impl<'a> Writing<'a> {
         let carried = Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND);
         let flown = Flown {
             keys: items as u64,
+            is_of_names: false,
             took: (bytes < 64 << 10).then(|| sent.elapsed()),
             worked: Some(ITEM_COST * count + carried),
             total: self.answered(),

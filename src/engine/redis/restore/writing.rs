@@ -549,6 +549,7 @@ impl<'a> Writing<'a> {
             let carried = Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND);
             let flown = Flown {
                 keys: mem::take(&mut self.keys).max(1),
+                is_of_names: false,
                 took: (bytes < 64 << 10).then_some(answer.took),
                 worked: Some(COMMAND_COST * commands + carried),
                 total: self.answered(),
