@@ -9,6 +9,7 @@
 
 mod builder;
 mod chunk;
+mod merge;
 mod run;
 
 use std::cmp::Ordering;
