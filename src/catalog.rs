@@ -9,7 +9,6 @@
 
 mod builder;
 mod chunk;
-mod merge;
 mod run;
 
 use std::cmp::Ordering;

@@ -5,23 +5,26 @@
 //! while its output grows, and a picture can be taken in the middle of it: what is merged so far and
 //! what is left of the inputs are just runs. So nothing of size is ever there twice.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
-use crate::catalog::chunk::{Fact, Packer};
-use crate::catalog::merge::{FAN_IN, Merging, Sorted};
-use crate::catalog::run::Run;
+use crate::catalog::chunk::{Chunk, Fact, Packer};
+use crate::catalog::run::{Leaf, Run};
 
 /// Newcomers that are sorted at once, at most: what the processor's cache holds.
 const MOST_NEWCOMERS: usize = 256 << 10;
 const MOST_NEW_BYTES: usize = 8 << 20;
+/// So many runs of one size are merged into one of the next.
+const FAN_IN: usize = 6;
+
 /// Takes names in and makes pictures of them.
 #[derive(Debug, Default)]
 pub struct Builder {
     newcomers: Newcomers,
     /// Runs that are not being merged, by size.
     runs: Vec<Sorted>,
-    merge: Option<Merging>,
+    merge: Option<Merge>,
     limit: Option<usize>,
     bytes: usize,
     not_kept: u64,
@@ -33,6 +36,12 @@ struct Newcomers {
     /// Where each begins and how long it is.
     spans: Vec<(u32, u32)>,
     facts: Vec<Fact>,
+}
+
+#[derive(Clone, Debug)]
+struct Sorted {
+    chunks: Vec<Arc<Chunk>>,
+    count: usize,
 }
 
 impl Builder {
@@ -82,13 +91,14 @@ impl Builder {
         self.runs.len() > 4 * FAN_IN
     }
 
-    /// Merges everything into one run, bit by bit and on every core; says whether there is more to do.
+    /// Merges everything into one run, bit by bit; says whether there is more to do.
     pub fn finish(&mut self, names: usize) -> bool {
         self.settle();
         // A merge that is under way goes into the last one, so that no name is gone over twice.
         if !self.runs.is_empty() && (self.runs.len() > 1 || self.merge.is_some()) {
-            let under_way = self.merge.take();
-            self.merge = Some(Merging::last(under_way, std::mem::take(&mut self.runs)));
+            let mut inputs = self.merge.take().map_or_else(Vec::new, Merge::into_inputs);
+            inputs.extend(std::mem::take(&mut self.runs).into_iter().map(Input::of));
+            self.merge = Some(Merge::over(inputs));
         }
         let Some(merge) = &mut self.merge else {
             return false;
@@ -117,7 +127,7 @@ impl Builder {
     }
 
     /// Runs of one size, when there are enough of them.
-    fn next_merge(&mut self, fan_in: usize) -> Option<Merging> {
+    fn next_merge(&mut self, fan_in: usize) -> Option<Merge> {
         let mut sizes: Vec<u32> = self.runs.iter().map(Sorted::size).collect();
         sizes.sort_unstable();
         let size = sizes
@@ -127,7 +137,7 @@ impl Builder {
             .into_iter()
             .partition(|run| run.size() == size);
         self.runs = others;
-        Some(Merging::of(inputs))
+        Some(Merge::of(inputs))
     }
 }
 
@@ -187,5 +197,198 @@ impl Newcomers {
         self.spans.clear();
         self.facts.clear();
         Some(Sorted { chunks, count })
+    }
+}
+
+impl Sorted {
+    fn run(&self) -> Run {
+        let chunks = self.chunks.iter();
+        Run::of(chunks.map(|chunk| Leaf::of(Arc::clone(chunk))).collect())
+    }
+
+    /// How many times it is as large as the smallest.
+    fn size(&self) -> u32 {
+        self.count.max(1).ilog(FAN_IN)
+    }
+}
+
+/// Runs on their way to be one.
+#[derive(Debug)]
+struct Merge {
+    /// A heap: none has a name before that of the one at half its place.
+    inputs: Vec<Input>,
+    packer: Packer,
+    done: Vec<Arc<Chunk>>,
+    count: usize,
+}
+
+/// A run that is being read.
+#[derive(Debug)]
+struct Input {
+    chunks: VecDeque<Arc<Chunk>>,
+    /// Names of the first chunk that were read.
+    read: usize,
+    /// The first chunk's names, as far as they are unpacked, and where each ends.
+    names: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Input {
+    fn of(run: Sorted) -> Self {
+        let mut input = Self {
+            chunks: run.chunks.into(),
+            read: 0,
+            names: Vec::new(),
+            ends: Vec::new(),
+        };
+        input.unpack();
+        input
+    }
+
+    /// The next name that was not read.
+    fn name(&self) -> &[u8] {
+        let start = self
+            .read
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before] as usize);
+        &self.names[start..self.ends[self.read] as usize]
+    }
+
+    fn fact(&self) -> Option<Fact> {
+        self.chunks.front()?.fact(self.read).copied()
+    }
+
+    /// Goes on; says whether anything is left.
+    fn step(&mut self) -> bool {
+        self.read += 1;
+        if self.read < self.ends.len() {
+            return true;
+        }
+        self.chunks.pop_front();
+        self.read = 0;
+        self.unpack();
+        !self.chunks.is_empty()
+    }
+
+    fn unpack(&mut self) {
+        self.names.clear();
+        self.ends.clear();
+        let Some(chunk) = self.chunks.front() else {
+            return;
+        };
+        let mut reader = chunk.reader(0);
+        while let Some((_, name)) = reader.step() {
+            self.names.extend_from_slice(name);
+            let end = u32::try_from(self.names.len()).expect("a chunk's names are few");
+            self.ends.push(end);
+        }
+    }
+
+    fn rest(&self) -> Run {
+        let mut skip = self.read;
+        let leaves = self.chunks.iter().map(|chunk| {
+            let leaf = Leaf::of(Arc::clone(chunk));
+            leaf.after(std::mem::take(&mut skip))
+        });
+        Run::of(leaves.collect())
+    }
+}
+
+impl Merge {
+    fn of(runs: Vec<Sorted>) -> Self {
+        Self::over(runs.into_iter().map(Input::of).collect())
+    }
+
+    fn over(inputs: Vec<Input>) -> Self {
+        let mut merge = Self {
+            inputs,
+            packer: Packer::default(),
+            done: Vec::new(),
+            count: 0,
+        };
+        for place in (0..merge.inputs.len() / 2).rev() {
+            merge.sink(place);
+        }
+        merge
+    }
+
+    /// What is merged, as one of the inputs, and what is left of them.
+    fn into_inputs(mut self) -> Vec<Input> {
+        self.close();
+        let mut inputs = self.inputs;
+        if !self.done.is_empty() {
+            inputs.push(Input::of(Sorted {
+                chunks: self.done,
+                count: self.count,
+            }));
+        }
+        inputs
+    }
+
+    /// Puts the input at this place behind those that have names before its own.
+    fn sink(&mut self, mut place: usize) {
+        loop {
+            let below = 2 * place + 1..(2 * place + 3).min(self.inputs.len());
+            let least = below.min_by(|one, other| self.name(*one).cmp(self.name(*other)));
+            match least {
+                Some(least) if self.name(least) < self.name(place) => {
+                    self.inputs.swap(least, place);
+                    place = least;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn name(&self, place: usize) -> &[u8] {
+        self.inputs[place].name()
+    }
+
+    /// Goes on by so many names; gives the one run when all are through.
+    fn step(&mut self, names: usize) -> Option<Sorted> {
+        for _ in 0..names {
+            if self.inputs.is_empty() {
+                self.close();
+                return Some(Sorted {
+                    chunks: std::mem::take(&mut self.done),
+                    count: self.count,
+                });
+            }
+            self.push(0);
+            if !self.inputs[0].step() {
+                self.inputs.swap_remove(0);
+            }
+            self.sink(0);
+        }
+        None
+    }
+
+    fn push(&mut self, input: usize) {
+        let is_twin = self.count > 0 && self.packer.last() == self.inputs[input].name();
+        if !is_twin && self.packer.is_full() {
+            self.close();
+        }
+        let input = &self.inputs[input];
+        if is_twin {
+            self.packer.tell_last(input.fact());
+            return;
+        }
+        self.packer.push(input.name(), input.fact());
+        self.count += 1;
+    }
+
+    fn close(&mut self) {
+        if !self.packer.is_empty() {
+            self.done.push(Arc::new(self.packer.close()));
+        }
+    }
+
+    /// What is merged, and what is left of each input.
+    fn runs(&mut self) -> Vec<Run> {
+        self.close();
+        let done = self.done.iter().map(|chunk| Leaf::of(Arc::clone(chunk)));
+        let mut runs = vec![Run::of(done.collect())];
+        runs.extend(self.inputs.iter().map(Input::rest));
+        runs
     }
 }
