@@ -12,7 +12,8 @@ use crate::text;
 const NAMES_WITHIN_SINCE: u32 = 13;
 
 impl Header {
-    pub(super) fn of(flavour: Flavour, version: u32) -> Self {
+    /// That of a format, as far as the format tells.
+    pub fn of(flavour: Flavour, version: u32) -> Self {
         let objects = match flavour {
             Flavour::Redis if version < NAMES_WITHIN_SINCE => Objects::Apart,
             Flavour::Redis => Objects::OneLine,

@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     drop(verify(bytes, UnixMs(0), |_| ControlFlow::Continue(())));
     for (flavour, version) in [(Flavour::Redis, 13), (Flavour::Valkey, 80)] {
         let place = Place {
-            header: Header { flavour, version },
+            header: Header::of(flavour, version),
             db: 0,
             slot: None,
             offset: 0,
