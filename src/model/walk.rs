@@ -15,9 +15,9 @@ pub struct WalkAsk {
     pub pattern: Option<Vec<u8>>,
     /// What to learn of each key beside its name.
     pub wants: Wants,
-    /// Ask it of the keys of one page in so many, of all where there is none: pages are as good as
-    /// chance, so a part tells of the whole.
-    pub one_page_in: Option<NonZeroU32>,
+    /// Ask it of one key in so many, whole pages at a time, of all where there is none: pages are as good
+    /// as chance, so a part tells of the whole.
+    pub one_key_in: Option<NonZeroU32>,
     /// How gently to go.
     pub pace: Pace,
     /// Go on from here, if it is still the same run of the server.

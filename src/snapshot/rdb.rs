@@ -79,7 +79,7 @@ pub enum Objects {
     /// Apart from the name. Redis before 8.2, Valkey before 8.1.
     Apart,
     /// The name is in it; a text as well, if all of it fits into a line of the processor's cache. From
-    /// Redis 8.2 on, and in Valkey 8.1.
+    /// Redis 8.2 on (redis/redis#13806), and in Valkey 8.1.
     OneLine,
     /// The same with two lines. Valkey 9.
     TwoLines,

@@ -1,6 +1,7 @@
 //! Walks through what production does meanwhile: crashes, storms of writes, giants among small keys.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cachedeck::engine::{Backend, Server};
@@ -13,7 +14,7 @@ const FULL_SPEED: WalkAsk = WalkAsk {
     from: None,
     pattern: None,
     wants: Wants::ALL,
-    one_page_in: None,
+    one_key_in: None,
     pace: Pace::FullSpeed,
 };
 
@@ -33,6 +34,43 @@ async fn whole(server: &Server) -> (Vec<WalkKey>, Coverage) {
         last = page.coverage;
     }
     (found, last)
+}
+
+#[test]
+fn a_part_of_the_keys_is_asked_about_whatever_the_size_of_pages() {
+    const KEYS: u64 = 30_000;
+    for flavor in Flavor::available() {
+        let server = filled(
+            flavor,
+            "for n = 1, 30000 do redis.call('SET', 'key:' .. n, n) end",
+        );
+        let url = server.url();
+        let budget = Pace::Budget(Share::of_percent(20.0).expect("a share"));
+        for pace in [Pace::FullSpeed, budget] {
+            let (keys, told) = run(async {
+                let backend = backend(&url);
+                let ask = WalkAsk {
+                    wants: Wants::BASICS,
+                    one_key_in: NonZeroU32::new(5),
+                    pace,
+                    ..FULL_SPEED
+                };
+                let mut walk = backend.walk(ask).await.expect("a walk");
+                let (mut keys, mut told) = (0, 0);
+                while let Some(page) = walk.step().await.expect("a step") {
+                    keys += page.found.len() as u64;
+                    told += page.found.iter().filter(|key| key.told.is_some()).count() as u64;
+                }
+                (keys, told)
+            });
+            assert_eq!(keys, KEYS);
+            // A page more or less.
+            assert!(
+                (5_000..=7_000).contains(&told),
+                "{flavor:?} {pace:?}: {told}"
+            );
+        }
+    }
 }
 
 #[test]

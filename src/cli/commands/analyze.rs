@@ -160,7 +160,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
             from: None,
             pattern: args.pattern.clone().map(String::into_bytes),
             wants: args.wants(),
-            one_page_in: None,
+            one_key_in: None,
             pace: args.pace.gentle(),
         },
         via: match args.via {

@@ -150,7 +150,7 @@ async fn walk(visit: &Visit, args: &KeysArgs, list: &mut List) -> Result<(), Fai
         from: None,
         pattern: args.pattern.as_ref().map(|glob| glob.clone().into_bytes()),
         wants: args.wants(),
-        one_page_in: None,
+        one_key_in: None,
         pace: args.pace.swift(&visit.target),
     };
     let mut walk = visit.server.walk(ask).await.map_err(failure)?;

@@ -75,7 +75,7 @@ pub fn run(call: &mut Call) -> Result<Next, Failure> {
             from: None,
             pattern: args.prefix.as_deref().map(glob),
             wants,
-            one_page_in: None::<NonZeroU32>,
+            one_key_in: None::<NonZeroU32>,
             pace: args.pace.gentle(),
         },
         via: Via::Scan,

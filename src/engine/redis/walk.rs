@@ -13,6 +13,7 @@
 mod spending;
 pub(super) mod telling;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,9 @@ pub struct RedisWalk {
     repeats: Repeats,
     coverage: Coverage,
     pages: u32,
+    /// Names that came, and those of them that are asked about.
+    came: u64,
+    wanted: u64,
     /// The server is never asked for more names at a time.
     most: u64,
     is_anew: bool,
@@ -123,6 +127,8 @@ impl RedisWalk {
             air: None,
             repeats: Repeats::default(),
             pages: 0,
+            came: 0,
+            wanted: 0,
             most: u64::MAX,
             is_anew: false,
             handed_on: None,
@@ -312,7 +318,9 @@ impl RedisWalk {
     /// Names to ask for in the next page.
     fn count(&self) -> u64 {
         let way = Some(self.lane.way());
-        let fits = if self.wants_page(self.pages) {
+        // Beside questions there is no time for a large page.
+        let asks = self.is_wanted || !self.told.is_empty();
+        let fits = if asks || self.wants_page() {
             self.governor.keys(way)
         } else {
             self.governor.names(way)
@@ -320,11 +328,10 @@ impl RedisWalk {
         fits.min(self.most)
     }
 
-    /// Whether the keys of the page with this number are asked about.
-    fn wants_page(&self, number: u32) -> bool {
-        let one_in = self.ask.one_page_in;
-        !self.ask.wants.is_nothing()
-            && one_in.is_none_or(|one_in| number.is_multiple_of(one_in.get()))
+    /// Whether the keys of the next page are asked about. Pages differ in size, so keys are counted.
+    fn wants_page(&self) -> bool {
+        let one_in = self.ask.one_key_in.map_or(1, NonZeroU32::get);
+        !self.ask.wants.is_nothing() && self.wanted * u64::from(one_in) <= self.came
     }
 
     /// Makes room for the next flight: takes out what this one asked about, and turns to the page that
@@ -424,7 +431,9 @@ impl RedisWalk {
         let new = names.len() as u64;
         self.coverage.repeated += load.came - new;
         self.coverage.seen += new;
-        self.is_wanted = self.wants_page(self.pages);
+        self.is_wanted = self.wants_page();
+        self.came += load.came;
+        self.wanted += if self.is_wanted { load.came } else { 0 };
         self.pages = self.pages.wrapping_add(1);
         self.named = names;
     }

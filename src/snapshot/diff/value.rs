@@ -380,4 +380,20 @@ mod tests {
         assert_eq!(with_ends(999), hash(b"\x00"));
         assert_ne!(with_ends(2_000), with_ends(2_001));
     }
+
+    #[test]
+    fn parts_of_an_unknown_module_say_something_only_when_they_are_the_same() {
+        // `test__rdb` of version 1: a number and an empty string.
+        let id = 0xb5eb_2dff_fadd_6c01_u64.to_be_bytes();
+        let module = |number: u8| {
+            let value = [&[0x81][..], &id, &[2, number, 5, 0, 0]].concat();
+            let file = [b"REDIS0011\x07\x01k".as_slice(), &value, &[0xff]].concat();
+            let mut reader = Reader::new(file.as_slice()).unwrap();
+            assert!(matches!(reader.next(), Ok(Record::Key(_))));
+            digest_value(&mut reader, UnixMs(1_000)).unwrap()
+        };
+        assert!(module(1).is_by_parts);
+        assert_eq!(module(1), module(1));
+        assert_ne!(module(1).digest, module(2).digest);
+    }
 }

@@ -185,7 +185,7 @@ impl Plan {
             from: None,
             pattern: self.pattern.clone(),
             wants: Wants::BASICS,
-            one_page_in: (!is_small && !self.asks_all)
+            one_key_in: (!is_small && !self.asks_all)
                 .then(|| part_of(keys))
                 .flatten(),
             pace: self.pace.unwrap_or(if is_small {
@@ -197,7 +197,7 @@ impl Plan {
     }
 }
 
-/// One page in so many is asked about.
+/// One key in so many is asked about.
 fn part_of(keys: Option<u64>) -> Option<NonZeroU32> {
     let many = keys.unwrap_or(10_000_000).div_ceil(ASKED);
     NonZeroU32::new(u32::try_from(many).unwrap_or(u32::MAX))
